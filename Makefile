@@ -1,0 +1,74 @@
+# edgeglm: every command a developer or a curious visitor needs. `make` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+## ---- everyday
+
+setup: $(READY) ## make the development environment in .venv
+$(READY): pyproject.toml requirements/dev.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+lint: $(READY) ## style, import rules, formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+type: $(READY) ## mypy --strict
+	$(BIN)/mypy
+
+format: $(READY) ## write the code in the one style
+	$(BIN)/ruff check --fix --select I .
+	$(BIN)/ruff format .
+
+test-fast: $(READY) ## the tests that need nothing but Python
+	$(BIN)/pytest -q -n 2 -m 'not cluster and not node and not engine and not broker'
+
+test: parts ## every test, on real parts; sets up what is missing
+	$(BIN)/python -m tests.cluster build --simulator
+	$(BIN)/pytest
+
+golden: $(READY) ## write the golden files anew; read the diff
+	$(BIN)/pytest -q tests/golden --update-golden
+
+lock: $(READY) ## write requirements/*.txt anew from pyproject.toml
+	for extra in operator agent dev; do \
+	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	    --extra $$extra --python-version 3.11 --output-file requirements/$$extra.txt pyproject.toml; done
+
+figures: $(READY) ## lengths of functions, and tests against code
+	$(BIN)/python bench/code_figures.py
+
+## ---- the real parts
+
+parts: $(READY) ## whatever real part is missing: it compiles while downloads and disks are waited for
+	$(BIN)/python -m tests.cluster build & \
+	$(BIN)/python -m tests.engine setup && $(BIN)/python -m tests.cluster stock pause operator agent engine && wait $$!
+
+engine: $(READY) ## a real vLLM for the CPU, with its two small models
+	$(BIN)/python -m tests.engine setup
+
+images: $(READY) ## the images of operator, agent and CPU engine, without Docker
+	$(BIN)/python -m images build all
+
+cluster-up: $(READY) ## a real Kubernetes control plane with two real nodes
+	$(BIN)/python -m tests.cluster up --nodes
+
+cluster-down: $(READY) ## stop it and leave nothing behind
+	$(BIN)/python -m tests.cluster down
+
+bench-operator: parts ## the operator on 100, 1,000 and 5,000 services beside the limits of the machine
+	$(BIN)/python -m bench.operator_scale
+
+demo: parts ## the whole system on this machine, from a custom resource to an answer (KEEP=1 leaves it running)
+	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
+
+.PHONY: help setup lint type format test-fast test golden lock figures parts engine images cluster-up cluster-down bench-operator demo
