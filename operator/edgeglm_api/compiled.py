@@ -1,0 +1,31 @@
+"""What of a SensorGraph goes into a bundle: the same for the operator, and for who rehearses a graph without one."""
+
+import msgspec
+
+from edgeglm_api.bundle import Graph, Reasoning
+from edgeglm_api.sensor_graph import SensorGraph
+
+
+def compiled(graph: SensorGraph, *, broker: str, endpoints: tuple[str, ...]) -> Graph:
+    """A graph with its broker's address, and the names of the endpoints that may be asked, first choice first."""
+    spec, reasoning = graph.spec, graph.spec.reasoning
+    return Graph(
+        name=graph.metadata.name,
+        uid=graph.metadata.uid,
+        broker=msgspec.structs.replace(spec.broker, url=broker),
+        sources=spec.sources,
+        topology=spec.topology,
+        derived=spec.derived,
+        window=spec.window,
+        graph=spec.graph,
+        question=spec.question,
+        reasoning=Reasoning(
+            route=reasoning.route,
+            endpoints=endpoints,
+            attempt_timeout_seconds=reasoning.attempt_timeout_seconds,
+            fresh_for_seconds=reasoning.fresh_for_seconds,
+            max_tokens=reasoning.max_tokens,
+        ),
+        findings=spec.findings,
+        output=spec.output,
+    )

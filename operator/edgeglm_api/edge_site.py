@@ -1,0 +1,49 @@
+"""`EdgeSite`: one edge node as one namespace sees it; `kubectl get edgesites` is the fleet at a glance."""
+
+from edgeglm_api.conditions import Condition
+from edgeglm_api.meta import Metadata
+from edgeglm_api.model import Model
+
+
+class Spool(Model, frozen=True, kw_only=True):
+    """The agent's durable store."""
+
+    max_bytes: int = 1 << 30
+    """Beyond it the agent stops acknowledging, so that the broker keeps what comes."""
+
+
+class Spec(Model, frozen=True, kw_only=True):
+    """The operator owns `nodeName`; the rest is the user's."""
+
+    node_name: str
+    suspend: bool = False
+    """The agent is stopped; its configuration and its store stay."""
+    parameters: dict[str, str] = {}
+    """What `${site.x}` in a SensorGraph stands for here."""
+    spool: Spool = Spool()
+    max_concurrency: int = 2
+    """Requests to the model that may be in flight at once."""
+
+
+class BundleStatus(Model, frozen=True, kw_only=True):
+    """The configuration that the site should hold."""
+
+    generation: int = 0
+    sha256: str = ""
+    graphs: int = 0
+
+
+class Status(Model, frozen=True, kw_only=True):
+    """What the operator observed; it alone writes this."""
+
+    observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+    bundle: BundleStatus | None = None
+
+
+class EdgeSite(Model, frozen=True, kw_only=True):
+    """One EdgeSite as the API server stores it."""
+
+    metadata: Metadata
+    spec: Spec
+    status: Status = Status()

@@ -1,0 +1,321 @@
+"""`SensorGraph`: reason over these sensors, at these sites, and publish the checked answers."""
+
+from typing import Literal
+
+from edgeglm_api.conditions import Condition
+from edgeglm_api.meta import Metadata
+from edgeglm_api.model import Model
+from edgeglm_api.selection import Sites
+
+
+class Broker(Model, frozen=True, kw_only=True):
+    """The MQTT broker of a site."""
+
+    url: str
+    """`mqtt://host:port`; `${site.x}` stands for a parameter of the EdgeSite."""
+    session_expiry_seconds: int = 86400
+
+
+class EntityRef(Model, frozen=True, kw_only=True):
+    """How an entity is named: type, and an id made of what a message says, in braces."""
+
+    type: str
+    id: str
+    """`{line}` is a capture of the topic or a record's name, `{$.a}` in the payload, `{@.a}` in forEach's item."""
+    aliases: dict[str, str] = {}
+    """Other names: what a device calls itself, to the id that is meant."""
+
+
+class Limits(Model, frozen=True, kw_only=True):
+    """Alarm limits of a measurement, in its unit. `low` and `high` warn, `lowLow` and `highHigh` alarm."""
+
+    low_low: float | None = None
+    low: float | None = None
+    high: float | None = None
+    high_high: float | None = None
+    rate: float | None = None
+    """How much it may change a second, up or down, over a window as a whole."""
+
+
+class Quality(Model, frozen=True, kw_only=True):
+    """What a payload says of a value's worth. Values that are not said to be good are refused."""
+
+    path: str
+    good: tuple[str, ...]
+    """The words for good: `GOOD`, `true`, `192`."""
+
+
+class Measurement(Model, frozen=True, kw_only=True):
+    """One number in a payload; of a State or an Event, one word."""
+
+    property: str
+    path: str | None = None
+    """JSON: `$.a.b[0]`, where the number stands in the payload; `@.a` in the item of `forEach`.
+    SensorThings: `$.result` when absent.
+    """
+    name: str | None = None
+    """SenML: the record's name, with captures: `urn:dev:mac:{mac}:temperature`.
+    SensorThings: the Datastream's id; all Datastreams when absent.
+    """
+    type: Literal["Number", "Boolean", "Counter", "Enum"] = "Number"
+    """A Boolean counts as 0 or 1, a Counter by its rate per second; an Enum is a word."""
+    unit: str = ""
+    map: dict[str, str] = {}
+    """What the payload says, to the value that is meant; what is not in it is refused."""
+    quality: Quality | None = None
+    min: float | None = None
+    """Below it a reading is refused as implausible."""
+    max: float | None = None
+    limits: Limits = Limits()
+
+
+class Timestamp(Model, frozen=True, kw_only=True):
+    """Where a payload says when it was measured."""
+
+    path: str
+    format: Literal["Seconds", "Milliseconds", "Nanoseconds", "ISO8601"] = "Seconds"
+
+
+Op = Literal["Replace", "Add", "Remove"]
+
+
+class OpFrom(Model, frozen=True, kw_only=True):
+    """Where a payload says whether a relation begins or ends."""
+
+    path: str
+    map: dict[str, Op]
+    """What the payload says, to what is meant; what is not in it is refused."""
+
+
+class SourceRelation(Model, frozen=True, kw_only=True):
+    """An edge from the source's entity to another."""
+
+    type: str
+    to: EntityRef
+    op: Op | None = None
+    """Of a source of kind Relation: the edge begins (Add), begins and ends all others of its type (Replace; when
+    absent), or ends (Remove).
+    """
+    op_from: OpFrom | None = None
+    ttl_seconds: int | None = None
+    """How long it holds unless it is said again. Absent: until it is said to end."""
+
+
+class SourceLimits(Model, frozen=True, kw_only=True):
+    """How much one source may bring; what is beyond is counted and left out."""
+
+    readings_per_second: int | None = None
+    """By the time of arrival. Absent: as many as come."""
+    entities: int = 4096
+    """Heard at the same time."""
+    events_per_node: int = 8
+    """Of an Event: how many of the last are told of each entity and property in a window; all are counted."""
+
+
+Kind = Literal["Telemetry", "State", "Event", "Relation"]
+"""Numbers as they are measured, words that hold until another is said, happenings, or relations that come and go."""
+
+
+class Source(Model, frozen=True, kw_only=True):
+    """Messages of one topic filter, and how to read them."""
+
+    name: str
+    topic: str
+    """A topic with captures: `plant/{line}/{machine}/vibration`. Each capture is one level."""
+    kind: Kind = "Telemetry"
+    format: Literal["JSON", "SenML", "SensorThings"] = "JSON"
+    for_each: str | None = None
+    """`$.items[*]`: the items of a batch, each of which says something of its own."""
+    entity: EntityRef
+    measurements: tuple[Measurement, ...] = ()
+    """A Relation has none."""
+    timestamp: Timestamp | None = None
+    """Absent: the time of arrival."""
+    relations: tuple[SourceRelation, ...] = ()
+    expect_every_seconds: int | None = None
+    """An entity that is not heard for longer is silent. Absent: nobody is missed."""
+    limits: SourceLimits = SourceLimits()
+
+
+class Derived(Model, frozen=True, kw_only=True):
+    """A property that each entity has in a window in which it has those that it is made of."""
+
+    property: str
+    expr: str
+    """Arithmetic over the means of other properties of the entity: `flow_in - flow_out`."""
+    unit: str = ""
+    limits: Limits = Limits()
+
+
+class TopologyNode(Model, frozen=True, kw_only=True):
+    """An entity that is in the graph whether it is heard or not."""
+
+    id: str
+    type: str
+    label: str = ""
+
+
+class TopologyEdge(Model, frozen=True, kw_only=True):
+    """A relation that always holds."""
+
+    source: str
+    target: str
+    type: str
+
+
+class Topology(Model, frozen=True, kw_only=True):
+    """The entities and relations known beforehand."""
+
+    nodes: tuple[TopologyNode, ...] = ()
+    edges: tuple[TopologyEdge, ...] = ()
+
+
+class PartitionBy(Model, frozen=True, kw_only=True):
+    """One window per entity of this type: an entity belongs to the partition that it is related to."""
+
+    entity_type: str
+
+
+class Window(Model, frozen=True, kw_only=True):
+    """How readings are cut into windows, by event time."""
+
+    type: Literal["Tumbling", "Sliding"] = "Tumbling"
+    size_seconds: int
+    slide_seconds: int | None = None
+    """Of a Sliding window: how far the next begins after it. `size_seconds` is a multiple of it."""
+    partition_by: PartitionBy | None = None
+    """Absent: one partition for the whole graph."""
+    allowed_lateness_seconds: int = 5
+    idle_timeout_seconds: int = 30
+    max_skew_seconds: int = 60
+    late: Literal["Drop"] = "Drop"
+
+
+class GraphCaps(Model, frozen=True, kw_only=True):
+    """The most that one question may hold; what is left out is reported."""
+
+    max_nodes: int = 30
+    max_edges: int = 60
+
+
+class When(Model, frozen=True, kw_only=True):
+    """When the model is asked. Windows in which no detector fires are answered by code."""
+
+    detectors: tuple[Literal["Limit", "ZScore", "StateChange", "Silence", "Rate"], ...] = ()
+    heartbeat_seconds: int | None = None
+    """At least this often a quiet graph says so, in one `Normal` answer by code."""
+
+
+Task = Literal["Anomaly", "RootCause", "LinkCompletion", "Classification", "Explanation", "Custom"]
+
+
+class RelationType(Model, frozen=True, kw_only=True):
+    """A relation that LinkCompletion may add, and between which types of entities."""
+
+    type: str
+    source: str = ""
+    """Empty: from any type."""
+    target: str = ""
+    """Empty: to any type."""
+
+
+class Question(Model, frozen=True, kw_only=True):
+    """What the model is asked."""
+
+    task: Task = "Anomaly"
+    when: When | None = None
+    """Absent: every window asks."""
+    instructions: str = ""
+    labels: tuple[str, ...] = ()
+    """What Classification, and Custom where there are any, choose from."""
+    relation_types: tuple[RelationType, ...] = ()
+
+
+class ServiceRef(Model, frozen=True, kw_only=True):
+    """An InferenceService in the same namespace."""
+
+    name: str
+
+
+class Endpoint(Model, frozen=True, kw_only=True):
+    """Any OpenAI-compatible server."""
+
+    url: str
+    """With its version: `https://host/v1`."""
+    model: str
+
+
+Route = Literal["PreferEdge", "PreferCloud", "EdgeOnly", "CloudOnly"]
+
+
+class Reasoning(Model, frozen=True, kw_only=True):
+    """Who is asked, and with what patience. Exactly one of `serviceRef` and `endpoint` is set."""
+
+    service_ref: ServiceRef | None = None
+    endpoint: Endpoint | None = None
+    route: Route = "PreferEdge"
+    attempt_timeout_seconds: int = 20
+    fresh_for_seconds: int = 30
+    """A window whose answer is older than this is no longer asked about but answered `Expired`."""
+    max_tokens: int = 512
+
+
+class Findings(Model, frozen=True, kw_only=True):
+    """How often findings are told, and when they are over."""
+
+    remind_every_seconds: int = 3600
+    """While a finding goes on and gets no worse, an answer is published for it this often."""
+    clear_after_windows: int = 3
+    """It is over after this many windows without it."""
+
+
+class Output(Model, frozen=True, kw_only=True):
+    """Where answers are published."""
+
+    topic: str
+    """`{graph}` and `{partition}` are filled in."""
+    qos: Literal[0, 1] = 1
+    retain: bool = False
+
+
+class Spec(Model, frozen=True, kw_only=True):
+    """What the user asks for."""
+
+    suspend: bool = False
+    """No site runs it; agents stay and finish what they have begun."""
+    sites: Sites
+    broker: Broker
+    sources: tuple[Source, ...]
+    topology: Topology = Topology()
+    derived: tuple[Derived, ...] = ()
+    window: Window
+    graph: GraphCaps = GraphCaps()
+    question: Question = Question()
+    reasoning: Reasoning
+    findings: Findings = Findings()
+    output: Output
+
+
+class SiteCounts(Model, frozen=True, kw_only=True):
+    """How many sites hold the graph's current rules, and how many cannot be seen."""
+
+    desired: int = 0
+    ready: int = 0
+    rejected: int = 0
+    disconnected: int = 0
+
+
+class Status(Model, frozen=True, kw_only=True):
+    """What the operator observed; it alone writes this."""
+
+    observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+    sites: SiteCounts = SiteCounts()
+
+
+class SensorGraph(Model, frozen=True, kw_only=True):
+    """One SensorGraph as the API server stores it."""
+
+    metadata: Metadata
+    spec: Spec
+    status: Status = Status()
