@@ -1,0 +1,17 @@
+"""The downloader: a model from a hub into a directory, whole or not at all.
+
+It runs in init containers, from the operator's image. It knows nothing of Kubernetes, and is told all by arguments.
+
+| module | its one idea |
+|---|---|
+| `listing` | which files make up a model at one commit, and how each is checked |
+| `web` | HTTP: what is worth another try, and what is not |
+| `hub` | the Hub's HTTP API |
+| `part` | one file on its way to the disk |
+| `fetch` | from the web into a part, however often the line breaks |
+| `cache` | the directory: snapshots that appear whole, one downloader at a time, what a branch last meant |
+| `link` | the commit that a pod began with, and keeps |
+| `pace`, `patience`, `progress`, `space` | how fast, how often, how far, how much room |
+| `download` | all of it, in order |
+| `cli` | arguments in, a last message out |
+"""

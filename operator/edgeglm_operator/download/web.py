@@ -1,0 +1,141 @@
+"""HTTP: one request at a time, what is worth another try and what is not."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from urllib3.exceptions import (
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    TimeoutError,  # noqa: A004 - its own, and no other here
+)
+
+from edgeglm_operator.download.errors import Broken, CredentialsMissing, DownloadError, Forbidden, NotFound, Unreachable
+
+TIMEOUT: Final = urllib3.Timeout(connect=10, read=60)
+"""Seconds; for reading, of silence in the middle of a body."""
+# Never tries again by itself: how long to wait is not the library's business, and a body cannot be tried again by it.
+# A token goes to the hub alone: urllib3 drops it where a redirect leads elsewhere.
+_REDIRECTS: Final = urllib3.Retry(total=None, connect=0, read=0, status=0, other=0, redirect=5)
+_LONGEST_ANSWER_BYTES: Final = 64 * 1024 * 1024
+_PARTIAL: Final = 206
+_PAST_THE_END: Final = 416
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The rest of a file as it comes."""
+
+    offset: int
+    """Where it begins: 0 where the server does not go on in the middle."""
+    chunks: Iterator[bytes]
+    """Raises Broken where the line breaks."""
+
+
+class Web:
+    """Requests with the token of one hub."""
+
+    def __init__(self, token: str = "", proxy: str = "", *, timeout: urllib3.Timeout = TIMEOUT) -> None:
+        options: dict[str, Any] = {"timeout": timeout, "retries": _REDIRECTS}
+        self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+        self._headers = {"User-Agent": "edgeglm-download", "Accept-Encoding": "identity"}
+        self._has_token = bool(token)
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+
+    def json(self, url: str) -> tuple[Any, str]:
+        """One answer, and the address of the next page, empty when there is none."""
+        with self._open(url, {}) as response:
+            text = _read(url, response, _LONGEST_ANSWER_BYTES)
+            try:
+                return json.loads(text), _next_page(url, response.headers.get("Link", ""))
+            except ValueError as error:
+                raise Unreachable(f"{_host(url)} answers with something that is no JSON; is it a hub?") from error
+
+    @contextlib.contextmanager
+    def body(self, url: str, *, offset: int, chunk_bytes: int) -> Iterator[Body]:
+        """A file from an offset on. Raises Broken, or what is not worth another try."""
+        wanted = {"Range": f"bytes={offset}-"} if offset else {}
+        with self._open(url, wanted) as response:
+            begins = offset if response.status == _PARTIAL else 0
+            yield Body(begins, _chunks(url, response, chunk_bytes))
+
+    @contextlib.contextmanager
+    def _open(self, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
+        try:
+            response = self._pool.request("GET", url, headers={**self._headers, **headers}, preload_content=False)
+        except HTTPError as error:
+            raise Broken(f"{_host(url)}: {_said(error)}") from error
+        try:
+            if response.status == _PAST_THE_END:
+                raise Broken(f"{_host(url)} has less of {url} than it said")
+            if response.status >= 300:
+                raise self._refusal(url, response)
+            yield response
+        finally:
+            response.close()
+
+    def _refusal(self, url: str, response: urllib3.BaseHTTPResponse) -> DownloadError | Broken:
+        status, said = response.status, response.headers.get("X-Error-Message", "")[:300]
+        what = f"{_host(url)} answers {status}" + (f" ({said})" if said else "") + f" to {url}"
+        if status in {401, 403}:
+            return Forbidden(f"{what}, with a token") if self._has_token else CredentialsMissing(f"{what}, without one")
+        if status in {404, 410}:
+            return NotFound(what)
+        if status in {408, 429} or status >= 500:
+            return Broken(what, _seconds(response.headers.get("Retry-After", "")))
+        return Unreachable(what)
+
+
+def _chunks(url: str, response: urllib3.BaseHTTPResponse, chunk_bytes: int) -> Iterator[bytes]:
+    try:
+        # As it comes: a chunk that waits to be full is lost with the line.
+        while chunk := response.read1(chunk_bytes):
+            yield chunk
+    except HTTPError as error:
+        raise Broken(f"{_host(url)}: {_said(error)} in the middle of {url}") from error
+
+
+def _read(url: str, response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+    try:
+        return response.read(limit)
+    except HTTPError as error:
+        raise Broken(f"{_host(url)}: {_said(error)}") from error
+
+
+def _next_page(url: str, link: str) -> str:
+    """RFC 8288, as the Hub writes it: `<https://…>; rel="next"`."""
+    target, _, relation = link.partition(";")
+    return urljoin(url, target.strip().strip("<>")) if 'rel="next"' in relation else ""
+
+
+def _seconds(retry_after: str) -> float | None:
+    return float(retry_after) if retry_after.isdecimal() else None
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+def _said(error: Exception) -> str:
+    """The reason, without what changes from run to run: a message that changed would be written again each time."""
+    match error:
+        case MaxRetryError(reason=Exception() as reason):
+            return _said(reason)
+        case ProxyError(original_error=Exception() as reason):
+            return f"the proxy: {_said(reason)}"
+        case NewConnectionError():
+            # "HTTPConnection(host=…, port=…): Failed to resolve …"; by its parents it is a timeout too.
+            return str(error).partition(": ")[2]
+        case TimeoutError():
+            return "no answer in time"
+        case ProtocolError():
+            return "the line breaks"
+    return str(error)

@@ -1,0 +1,48 @@
+"""The one way into the store: what is new there asks for the reconciles that depend on it.
+
+The watch, the full lists and the answers to our own requests all come this way.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+
+from edgeglm_api.model import InvalidObject
+from edgeglm_operator.kube.client import Manifest
+from edgeglm_operator.kube.kinds import Kind
+from edgeglm_operator.store import Change, Name, Store
+from edgeglm_operator.workqueue import Key
+
+log = logging.getLogger(__name__)
+
+Concerns = Callable[[Store, Change], Iterable[Key]]
+
+
+class Feed:
+    """Takes objects in and passes on whom they concern."""
+
+    def __init__(self, store: Store, *, concerns: Concerns, enqueue: Callable[[Key], None]) -> None:
+        self._store = store
+        self._concerns = concerns
+        self._enqueue = enqueue
+
+    def put(self, kind: Kind, raw: Manifest) -> bool:
+        """An object as it is now; True when that was news."""
+        try:
+            change = self._store.put(kind, raw)
+        except InvalidObject as error:
+            # An older CRD let it in. It cannot be understood, so it is as if it were not there; the rest goes on.
+            log.warning("%s %s is passed over: %s", kind.name, raw["metadata"]["name"], error)
+            return False
+        self._pass_on(change)
+        return change is not None
+
+    def remove(self, kind: Kind, name: Name, *, uid: str = "") -> bool:
+        """An object is gone; True when that was news."""
+        change = self._store.remove(kind, name, uid=uid)
+        self._pass_on(change)
+        return change is not None
+
+    def _pass_on(self, change: Change | None) -> None:
+        if change is not None:
+            for key in self._concerns(self._store, change):
+                self._enqueue(key)

@@ -1,0 +1,95 @@
+"""The flags of `edgeglm-operator`, and the settings that they make."""
+
+import argparse
+import os
+from pathlib import Path
+
+from edgeglm_operator.resync import INTERVAL_SECONDS
+from edgeglm_operator.settings import Settings
+
+
+def parser() -> argparse.ArgumentParser:
+    """All flags; what the chart passes by the environment is their default."""
+    made = argparse.ArgumentParser(prog="edgeglm-operator", description="Turns edgeglm's objects into pods.")
+    _add_what_pods_get(made)
+    _add_where_it_looks(made)
+    _add_prometheus(made)
+    _add_process(made)
+    return made
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """What the operator's work follows from."""
+    return Settings(
+        engine_image=options.engine_image,
+        agent_image=options.agent_image,
+        operator_image=options.operator_image,
+        verification_concurrency=options.verification_concurrency,
+        namespace=options.namespace,
+        prometheus_url=options.prometheus_url,
+        pod_monitor_labels=dict(options.pod_monitor_label),
+        watch_namespaces=tuple(options.watch_namespace),
+    )
+
+
+def _add_what_pods_get(made: argparse.ArgumentParser) -> None:
+    environment, default = os.environ, Settings()
+    made.add_argument("--engine-image", default=environment.get("EDGEGLM_ENGINE_IMAGE", default.engine_image))
+    made.add_argument("--agent-image", default=environment.get("EDGEGLM_AGENT_IMAGE", default.agent_image))
+    made.add_argument(
+        "--operator-image",
+        default=environment.get("EDGEGLM_OPERATOR_IMAGE", default.operator_image),
+        help="the operator's own image, which verifies engines and brings models from a hub (default: %(default)s)",
+    )
+    made.add_argument(
+        "--verification-concurrency",
+        type=int,
+        default=default.verification_concurrency,
+        help="how many parallel requests replicas must answer that say nothing of it; 0 is off (default: %(default)s)",
+    )
+
+
+def _add_where_it_looks(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--namespace",
+        default=os.environ.get("POD_NAMESPACE", Settings().namespace),
+        help="where the operator lives and its Lease is (default: $POD_NAMESPACE)",
+    )
+    made.add_argument(
+        "--watch-namespace", action="append", default=[], help="serve only this namespace; may be repeated"
+    )
+    made.add_argument("--kubeconfig", type=Path, help="default: the pod's service account")
+
+
+def _add_prometheus(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--prometheus-url",
+        default=os.environ.get("EDGEGLM_PROMETHEUS_URL", Settings().prometheus_url),
+        help="where KEDA finds the engines' metrics; without it no ScaledObject is made",
+    )
+    made.add_argument(
+        "--pod-monitor-label",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        type=_label,
+        help="a label of each PodMonitor, by which Prometheus selects it; may be repeated",
+    )
+
+
+def _add_process(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--listen", default="0.0.0.0:8080", help="address of probes and metrics (default: %(default)s)")
+    made.add_argument(
+        "--resync-seconds",
+        type=float,
+        default=INTERVAL_SECONDS,
+        help="how often everything is listed and looked at, against missed events (default: %(default)g)",
+    )
+    made.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"{text}: write KEY=VALUE")
+    return key, value

@@ -1,0 +1,115 @@
+"""Everything that can be said about a file of custom resources without a cluster."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from edgeglm_api.edge_site import EdgeSite
+from edgeglm_api.group import GROUP
+from edgeglm_api.inference_service import InferenceService
+from edgeglm_api.model import InvalidObject, Model, read
+from edgeglm_api.sensor_graph import SensorGraph
+from edgeglm_operator.offline.bad_input import BadInput
+from edgeglm_operator.offline.cel_check import rule_faults
+from edgeglm_operator.offline.crds import our_crds
+from edgeglm_operator.offline.defaults import with_defaults
+from edgeglm_operator.offline.documents import Document
+from edgeglm_operator.offline.schema_check import schema_faults
+from edgeglm_operator.reconcile.accept import accept
+from edgeglm_operator.reconcile.topics import check_topics
+
+DEFAULT_NAMESPACE: Final = "default"
+
+T = TypeVar("T", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Our resources in the files, and what was passed over."""
+
+    resources: tuple[tuple[Document, Model], ...]
+    passed_over: tuple[Document, ...]
+
+    def of(self, kind: type[T]) -> list[T]:
+        """Those of one kind."""
+        return [resource for _, resource in self.resources if isinstance(resource, kind)]
+
+
+_MODELS: Final[dict[str, type[Model]]] = {
+    "InferenceService": InferenceService,
+    "SensorGraph": SensorGraph,
+    "EdgeSite": EdgeSite,
+}
+
+
+def check(documents: Iterable[Document]) -> Checked:
+    """Check all documents. Raises BadInput with every fault there is."""
+    resources, passed_over, faults = [], [], []
+    for document in documents:
+        if not _is_ours(document):
+            passed_over.append(document)
+            continue
+        found = list(faults_of(document))
+        faults += found
+        if not found:
+            resources.append((document, model_of(document)))
+    faults += _twins([document for document, _ in resources])
+    if faults:
+        raise BadInput(*faults)
+    return Checked(tuple(resources), tuple(passed_over))
+
+
+def faults_of(document: Document) -> Iterator[str]:
+    """What is wrong with one document of ours: its kind, its shape, its rules, and what only the operator sees."""
+    crd = our_crds().get(document.kind)
+    if crd is None or crd.api_version != document.api_version:
+        known = ", ".join(sorted(f"{crd.kind} ({crd.api_version})" for crd in our_crds().values()))
+        given = f"{document.kind or 'no kind'} ({document.api_version or 'no apiVersion'})"
+        yield document.fault("", f"{given} is not known; known are {known}")
+        return
+    raw = with_defaults(crd.schema, document.raw)
+    found = list(_metadata_faults(raw)) or schema_faults(crd.schema, raw) or rule_faults(crd.schema, raw)
+    yield from (document.fault(path, message) for path, message in found)
+    if not found:
+        yield from _refusals(document)
+
+
+def model_of(document: Document) -> Model:
+    """The typed model of a document that has no faults, with the namespace that `kubectl` would give it."""
+    raw = with_defaults(our_crds()[document.kind].schema, document.raw)
+    metadata = {"namespace": DEFAULT_NAMESPACE} | raw["metadata"]
+    return read({**raw, "metadata": metadata}, _MODELS[document.kind])
+
+
+def _metadata_faults(raw: dict[str, object]) -> Iterator[tuple[str, str]]:
+    metadata = raw.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        yield "metadata.name", "is required"
+
+
+def _refusals(document: Document) -> Iterator[str]:
+    try:
+        resource = model_of(document)
+    except InvalidObject as error:
+        yield document.fault(error.field, error.message)
+        return
+    refused = None
+    if isinstance(resource, InferenceService):
+        refused = accept(resource)
+    elif isinstance(resource, SensorGraph):
+        refused = check_topics(resource)
+    if refused is not None:
+        yield document.fault("", refused.message)
+
+
+def _twins(documents: list[Document]) -> Iterator[str]:
+    seen: dict[str, Document] = {}
+    for document in documents:
+        first = seen.setdefault(document.identity, document)
+        if first is not document:
+            yield document.fault("", f"stands twice; the other one is in {first.file}")
+
+
+def _is_ours(document: Document) -> bool:
+    """Of our group; or of one of our kinds in a group that is not ours, which is a slip."""
+    return document.api_version.partition("/")[0] == GROUP or document.kind in _MODELS or not document.kind

@@ -1,0 +1,26 @@
+"""What the API server does to an object before it validates it: nulls go, defaults come."""
+
+from copy import deepcopy
+from typing import Any
+
+from edgeglm_operator.offline.crds import Schema
+
+
+def with_defaults(schema: Schema, value: Any) -> Any:  # noqa: ANN401 - the shape of JSON
+    """A copy of a value as the API server would store it. What does not fit the schema is left for validation."""
+    if isinstance(value, dict):
+        return _object(schema, value)
+    if isinstance(value, list):
+        return [with_defaults(schema.get("items", {}), item) for item in value]
+    return value
+
+
+def _object(schema: Schema, value: dict[str, Any]) -> dict[str, Any]:
+    properties, others = schema.get("properties", {}), schema.get("additionalProperties", {})
+    present = {key: item for key, item in value.items() if item is not None or key not in properties}
+    missing = {
+        key: deepcopy(child["default"])
+        for key, child in properties.items()
+        if "default" in child and key not in present
+    }
+    return {key: with_defaults(properties.get(key, others), item) for key, item in (present | missing).items()}

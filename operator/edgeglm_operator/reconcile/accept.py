@@ -1,0 +1,85 @@
+"""What is wrong with an InferenceService that the CRD's own rules cannot see."""
+
+from collections.abc import Iterator
+
+from edgeglm_api.inference_service import EdgeTarget, Engine, InferenceService
+from edgeglm_operator.reconcile.refused import Reason, Refused
+from edgeglm_operator.resources.effective_engine import asked_engine, place_of
+from edgeglm_operator.resources.flags import OWNED_VARIABLES, owner_of_flag
+from edgeglm_operator.resources.parallelism import accelerators_of, idle_or_missing
+from edgeglm_operator.resources.presets import PRESETS
+from edgeglm_operator.resources.weights import CLAIM, HUB, NODE_PATH, SCHEMES, node_path
+
+
+def accept(service: InferenceService) -> Refused | None:
+    """The first reason why the service cannot be made; None when it can."""
+    return next(_problems(service), None)
+
+
+def _problems(service: InferenceService) -> Iterator[Refused]:
+    spec = service.spec
+    yield from _source(spec.model.uri, "spec.model.uri")
+    yield from _preset(spec.preset)
+    yield from _engine(spec.engine, "spec.engine")
+    if spec.cloud is not None:
+        yield from _parallelism(service, None)
+    if spec.cloud is not None and spec.model.uri.startswith(NODE_PATH):
+        yield Refused(
+            Reason.INVALID_MODEL,
+            f"spec.model.uri: {spec.model.uri} is a path on a node, and Pod Security `restricted` keeps cloud pods"
+            f" from mounting one; use {HUB}… or {CLAIM}… there, and put the path under spec.edge[].model",
+        )
+    for target in spec.edge:
+        where = place_of(target)
+        yield from _engine(target.engine, f"{where}.engine")
+        yield from _parallelism(service, target)
+        uri = target.model.uri if target.model else spec.model.uri
+        if target.model:
+            yield from _source(uri, f"{where}.model.uri")
+        if uri.startswith(CLAIM):
+            yield Refused(
+                Reason.INVALID_MODEL,
+                f"{where}: {uri} is a claim, which an edge node cannot mount while it is offline; give the target a"
+                f" model of its own with {NODE_PATH}/… or {HUB}…",
+            )
+
+
+def _source(uri: str, where: str) -> Iterator[Refused]:
+    if not uri.startswith(SCHEMES):
+        known = ", ".join(f"{scheme}…" for scheme in SCHEMES)
+        yield Refused(Reason.INVALID_MODEL, f"{where}: {uri} is of no kind that is known; use one of {known}")
+    elif uri.startswith(NODE_PATH) and node_path(uri) == "/":
+        yield Refused(Reason.INVALID_MODEL, f"{where}: {uri} is the node's root; name the directory of the model")
+
+
+def _preset(preset: str | None) -> Iterator[Refused]:
+    if preset is not None and preset not in PRESETS:
+        yield Refused(Reason.UNKNOWN_PRESET, f"spec.preset: {preset} is not known; known are {', '.join(PRESETS)}")
+
+
+def _engine(engine: Engine, where: str) -> Iterator[Refused]:
+    for index, argument in enumerate(engine.extra_args):
+        if not argument.startswith("--"):
+            yield Refused(
+                Reason.RESERVED_FLAG,
+                f"{where}.extraArgs[{index}]: {argument} is a short option or a value; write --flag or --flag=value",
+            )
+        elif owned := owner_of_flag(argument):
+            yield Refused(Reason.RESERVED_FLAG, f"{where}.extraArgs[{index}]: {_reserved(argument, *owned)}")
+    for variable in engine.env:
+        if owner := OWNED_VARIABLES.get(variable.name):
+            yield Refused(
+                Reason.RESERVED_VARIABLE,
+                f"{where}.env[{variable.name}]: is set by {owner}; remove it here, where everybody can read it",
+            )
+
+
+def _parallelism(service: InferenceService, target: EdgeTarget | None) -> Iterator[Refused]:
+    if wrong := idle_or_missing(asked_engine(service, target), accelerators_of(service, target)):
+        yield Refused(Reason.INVALID_PARALLELISM, f"{place_of(target)}: {wrong}")
+
+
+def _reserved(argument: str, flag: str, owner: str) -> str:
+    given = argument.partition("=")[0]
+    taken = f"{given} is set by" if given == flag else f"vLLM takes {given} for {flag}, which is set by"
+    return f"{taken} {owner}; remove it"

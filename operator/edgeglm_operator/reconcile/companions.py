@@ -1,0 +1,82 @@
+"""What is to stand beside the cloud replicas where the cluster has an API for it: autoscaler, monitor, route."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from edgeglm_api.inference_service import Autoscaling, InferenceService
+from edgeglm_operator.observed import Apis, Deployment
+from edgeglm_operator.reconcile.refused import Reason, Refused
+from edgeglm_operator.resources.autoscaler import make_autoscaler
+from edgeglm_operator.resources.cloud_deployment import autoscaling_of
+from edgeglm_operator.resources.http_route import make_http_route
+from edgeglm_operator.resources.manifest import Manifest
+from edgeglm_operator.resources.pod_monitor import make_pod_monitor
+from edgeglm_operator.resources.scaled_object import make_scaled_object
+from edgeglm_operator.settings import Settings
+
+
+class Companion(StrEnum):
+    """What it is, by the condition that speaks of it."""
+
+    AUTOSCALER = "AutoscalingReady"
+    ROUTE = "RouteReady"
+    MONITOR = "MonitoringReady"
+
+
+def companions(
+    service: InferenceService, apis: Apis, settings: Settings
+) -> Iterator[tuple[Companion, Manifest | Refused]]:
+    """All that is asked for: as it is to be, or why it cannot be."""
+    spec = service.spec
+    route = spec.routing.http_route if spec.routing else None
+    if autoscaling := autoscaling_of(service):
+        yield Companion.AUTOSCALER, _autoscaler(service, autoscaling, apis, settings)
+    if route is not None:
+        yield Companion.ROUTE, make_http_route(service, route) if apis.http_routes else _NO_ROUTES
+    if spec.monitoring is not None and spec.monitoring.pod_monitor:
+        yield Companion.MONITOR, make_pod_monitor(service, settings) if apis.pod_monitors else _NO_MONITORS
+
+
+def kept_replicas(asked: Autoscaling, live: Deployment | None) -> int:
+    """How many replicas there are while nobody scales: as many as there were, within the bounds; at first the least.
+
+    An autoscaler that vanishes under load must not take what it has added.
+    """
+    return asked.min_replicas if live is None else within(asked, live.replicas)
+
+
+def within(asked: Autoscaling, replicas: int) -> int:
+    """The nearest number that the bounds allow."""
+    return min(max(replicas, asked.min_replicas), asked.max_replicas)
+
+
+def _autoscaler(service: InferenceService, asked: Autoscaling, apis: Apis, settings: Settings) -> Manifest | Refused:
+    """KEDA's, as it asks Prometheus itself; else Kubernetes' own, where an adapter serves it figures. Never both."""
+    if apis.scaled_objects and settings.prometheus_url:
+        return make_scaled_object(service, asked, settings)
+    if apis.pod_metrics:
+        return make_autoscaler(service, asked, settings)
+    return _NO_PROMETHEUS if apis.scaled_objects else _NO_AUTOSCALER
+
+
+_NO_AUTOSCALER = Refused(
+    Reason.NO_AUTOSCALER,
+    "spec.cloud.autoscaling: the number of replicas stays as it is, for the cluster has neither KEDA (keda.sh/v1alpha1)"
+    " nor pod metrics (custom.metrics.k8s.io/v1beta1) for the operator; install one of them, or set spec.cloud.replicas"
+    " instead",
+)
+_NO_PROMETHEUS = Refused(
+    Reason.PROMETHEUS_NOT_CONFIGURED,
+    "spec.cloud.autoscaling: the number of replicas stays as it is, for KEDA needs the address of Prometheus; set"
+    " prometheus.url of the chart",
+)
+_NO_ROUTES = Refused(
+    Reason.GATEWAY_API_MISSING,
+    "spec.routing.httpRoute: the cluster has no HTTPRoute (gateway.networking.k8s.io/v1) for the operator; install the"
+    " Gateway API, or drop the field",
+)
+_NO_MONITORS = Refused(
+    Reason.PROMETHEUS_OPERATOR_MISSING,
+    "spec.monitoring.podMonitor: the cluster has no PodMonitor (monitoring.coreos.com/v1) for the operator; install the"
+    " Prometheus Operator, or drop the field",
+)

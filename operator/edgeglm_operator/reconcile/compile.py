@@ -1,0 +1,220 @@
+"""From SensorGraphs to the bundle of one site: parameters filled in, services resolved to endpoints."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from edgeglm_api.bundle import API_VERSION, MAX_BYTES, Bundle, Endpoint, Graph, Limits, digest, encode
+from edgeglm_api.compiled import compiled
+from edgeglm_api.derivation import problems_of_derived
+from edgeglm_api.edge_site import BundleStatus, EdgeSite
+from edgeglm_api.inference_service import InferenceService
+from edgeglm_api.sensor_graph import Endpoint as GivenEndpoint
+from edgeglm_api.sensor_graph import Route, SensorGraph
+from edgeglm_operator.observed import Node
+from edgeglm_operator.reconcile.placement import sites_of
+from edgeglm_operator.reconcile.refused import Reason, Refused
+from edgeglm_operator.reconcile.topics import check_topics
+from edgeglm_operator.resources.agent_keys import key_file
+
+_PARAMETER: Final = re.compile(r"\$\{site\.([A-Za-z][A-Za-z0-9_]*)\}")
+_BROKER: Final = re.compile(r"mqtt://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+ORDERS: Final[Mapping[Route, tuple[str, ...]]] = {
+    "PreferEdge": ("Edge", "Cloud"),
+    "PreferCloud": ("Cloud", "Edge"),
+    "EdgeOnly": ("Edge",),
+    "CloudOnly": ("Cloud",),
+}
+"""Where a route asks, first choice first."""
+
+
+class Compiled(NamedTuple):
+    """A bundle, and the graphs that are not in it."""
+
+    bundle: Bundle
+    refusals: dict[str, Refused]
+    """By the graph's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one graph adds to a bundle."""
+
+    graph: Graph
+    endpoints: tuple[Endpoint, ...]
+
+
+def compile_bundle(
+    site: EdgeSite,
+    node: Node,
+    graphs: Iterable[SensorGraph],
+    services: Iterable[InferenceService],
+    generation: int = 0,
+) -> Compiled:
+    """The bundle of a site, of all graphs that select its node.
+
+    `node` is the site's node as it was observed, `services` those of the namespace. A graph that is suspended, cannot
+    be compiled, or makes the bundle too large is left out; the others go on.
+    """
+    by_name = {service.metadata.name: service for service in services}
+    bundle = _empty(site, generation)
+    refusals: dict[str, Refused] = {}
+    active = (graph for graph in graphs if not graph.spec.suspend)
+    for graph in sorted(active, key=lambda graph: graph.metadata.name):
+        part = _part(graph, site, node, by_name)
+        grown = part if isinstance(part, Refused) else _grown(bundle, part)
+        if isinstance(grown, Refused):
+            refusals[graph.metadata.name] = grown
+        else:
+            bundle = grown
+    return Compiled(bundle, refusals)
+
+
+def compile_graph(
+    graph: SensorGraph, site: EdgeSite, node: Node, services: Mapping[str, InferenceService]
+) -> Graph | Refused:
+    """One graph for one site, or why it cannot run there."""
+    part = _part(graph, site, node, services)
+    return part if isinstance(part, Refused) else part.graph
+
+
+def renumbered(bundle: Bundle, previous: BundleStatus | None) -> Bundle:
+    """The bundle with the generation that follows: one more than the previous if, and only if, the content differs.
+
+    `previous` is the newest that may have reached the site: what the ConfigMap says, or the status if there is none.
+    """
+    if previous is None:
+        return msgspec.structs.replace(bundle, generation=1)
+    step = 0 if previous.sha256 == digest(bundle) else 1
+    return msgspec.structs.replace(bundle, generation=previous.generation + step)
+
+
+def endpoints_of(service: InferenceService, node: Node) -> tuple[Endpoint, ...]:
+    """Where a site reaches a service: its own replica, if a target selects the node; the cloud's, if it has an URL."""
+    name, auth = service.metadata.name, service.spec.auth
+    key = key_file(auth.api_key_secret_ref) if auth else None
+    found = []
+    port = next((target.port for target in service.spec.edge if sites_of(target.sites, [node])), None)
+    if port is not None:
+        url = f"http://127.0.0.1:{port}/v1"
+        found.append(Endpoint(name=f"{name}-edge", url=url, model=service.served_name, place="Edge", key_file=key))
+    if service.spec.cloud is not None and service.spec.cloud.external_url:
+        url = f"{service.spec.cloud.external_url}/v1"
+        found.append(Endpoint(name=f"{name}-cloud", url=url, model=service.served_name, place="Cloud", key_file=key))
+    return tuple(found)
+
+
+def _part(graph: SensorGraph, site: EdgeSite, node: Node, services: Mapping[str, InferenceService]) -> _Part | Refused:
+    broker = _broker_url(graph.spec.broker.url, site)
+    if isinstance(broker, Refused):
+        return broker
+    if problem := check_topics(graph) or _check_derived(graph):
+        return problem
+    endpoints = _endpoints(graph, node, services)
+    if isinstance(endpoints, Refused):
+        return endpoints
+    names = tuple(endpoint.name for endpoint in endpoints)
+    return _Part(compiled(graph, broker=broker, endpoints=names), endpoints)
+
+
+def _check_derived(graph: SensorGraph) -> Refused | None:
+    problems = problems_of_derived(graph.spec.derived, graph.spec.sources)
+    return next((Refused(Reason.INVALID_DERIVED, f"spec.{field}: {text}") for field, text in problems), None)
+
+
+def _broker_url(url: str, site: EdgeSite) -> str | Refused:
+    parameters = site.spec.parameters
+    missing = sorted({name for name in _PARAMETER.findall(url) if name not in parameters})
+    if missing:
+        return Refused(
+            Reason.UNRESOLVED_PARAMETER,
+            f"spec.broker.url asks for ${{site.{missing[0]}}}, which EdgeSite {site.metadata.name} does not have;"
+            f" set its spec.parameters.{missing[0]}",
+        )
+    filled = _PARAMETER.sub(lambda match: parameters[match[1]], url)
+    if not _BROKER.fullmatch(filled):
+        return Refused(
+            Reason.INVALID_BROKER,
+            f"spec.broker.url is {filled!r} with the parameters of EdgeSite {site.metadata.name};"
+            f" it must be mqtt://HOST or mqtt://HOST:PORT",
+        )
+    return filled
+
+
+def _endpoints(
+    graph: SensorGraph, node: Node, services: Mapping[str, InferenceService]
+) -> tuple[Endpoint, ...] | Refused:
+    reasoning = graph.spec.reasoning
+    if reasoning.service_ref is None:
+        given = [] if reasoning.endpoint is None else [_given(graph.metadata.name, reasoning.endpoint)]
+        return _in_order(given, reasoning.route) or _no_endpoint(graph, node, "spec.reasoning.endpoint")
+    name = reasoning.service_ref.name
+    service = services.get(name)
+    if service is None:
+        return Refused(
+            Reason.SERVICE_NOT_FOUND,
+            f"spec.reasoning.serviceRef: there is no InferenceService {graph.metadata.namespace}/{name}; make it, or"
+            f" name another",
+        )
+    known = endpoints_of(service, node)
+    return _in_order(known, reasoning.route) or _no_endpoint(graph, node, f"InferenceService {name}")
+
+
+def _given(graph: str, endpoint: GivenEndpoint) -> Endpoint:
+    """An endpoint of the user's own. Unless it is on the site's loopback, data that goes there may leave the site."""
+    local = urlsplit(endpoint.url).hostname in _LOCAL_HOSTS
+    return Endpoint(
+        name=f"{graph}-endpoint", url=endpoint.url, model=endpoint.model, place="Edge" if local else "Cloud"
+    )
+
+
+def _in_order(endpoints: Sequence[Endpoint], route: Route) -> tuple[Endpoint, ...]:
+    return tuple(endpoint for place in ORDERS[route] for endpoint in endpoints if endpoint.place == place)
+
+
+def _no_endpoint(graph: SensorGraph, node: Node, whose: str) -> Refused:
+    route = graph.spec.reasoning.route
+    cures = {
+        "Edge": f"an edge target that selects node {node.name}",
+        "Cloud": "a spec.cloud.externalURL that sites can reach",
+    }
+    cure = " or ".join(cures[place] for place in ORDERS[route])
+    return Refused(
+        Reason.NO_ENDPOINT,
+        f"spec.reasoning.route is {route}, and {whose} has nothing to ask from node {node.name};"
+        f" give it {cure}, or choose another route",
+    )
+
+
+def _empty(site: EdgeSite, generation: int) -> Bundle:
+    return Bundle(
+        api_version=API_VERSION,
+        namespace=site.metadata.namespace,
+        site=site.metadata.name,
+        site_uid=site.metadata.uid,
+        generation=generation,
+        limits=Limits(spool_max_bytes=site.spec.spool.max_bytes, max_concurrency=site.spec.max_concurrency),
+    )
+
+
+def _grown(bundle: Bundle, part: _Part) -> Bundle | Refused:
+    endpoints = {endpoint.name: endpoint for endpoint in (*bundle.endpoints, *part.endpoints)}
+    grown = msgspec.structs.replace(
+        bundle,
+        graphs=(*bundle.graphs, part.graph),
+        endpoints=tuple(endpoints[name] for name in sorted(endpoints)),
+    )
+    size = len(encode(grown))
+    if size <= MAX_BYTES:
+        return grown
+    return Refused(
+        Reason.BUNDLE_TOO_LARGE,
+        f"with this graph the bundle of EdgeSite {bundle.site} has {size} bytes, and {MAX_BYTES} is the most;"
+        f" make spec.topology smaller, or let the graph select other sites",
+    )

@@ -1,0 +1,118 @@
+"""Whether a live object still says what we applied.
+
+The server answers with more than it was given (defaults, other people's fields) and in other words (`1000m` becomes
+`1`, an empty string is dropped). So the intent must be contained in the live object, not equal to it; only what the API
+treats as one value (a Service's selector, arguments, tolerations) must be equal: there an addition changes the meaning.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from itertools import takewhile
+from typing import Any, Final
+
+from edgeglm_operator.quantity import number_of
+
+# Lists that server-side apply merges item by item, and by which fields it tells the items apart (the
+# `x-kubernetes-list-map-keys` of Kubernetes' own OpenAPI). All other lists are one value.
+_LIST_KEYS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "containers": (("name",),),
+    "initContainers": (("name",),),
+    "env": (("name",),),
+    "volumes": (("name",),),
+    "volumeMounts": (("mountPath",),),
+    "imagePullSecrets": (("name",),),
+    "resourceClaims": (("name",),),
+    "claims": (("name",),),
+    "ownerReferences": (("uid",),),
+    "ports": (("containerPort", "protocol"), ("port", "protocol")),
+    "topologySpreadConstraints": (("topologyKey", "whenUnsatisfiable"),),
+}
+_KEY_DEFAULTS: Final = {"protocol": "TCP"}
+
+_WHOLE: Final = frozenset({"selector", "nodeSelector", "matchLabels"})
+"""Maps that are one value (`x-kubernetes-map-type: atomic`, or immutable)."""
+
+_QUANTITIES: Final = frozenset({"limits", "requests", "sizeLimit"})
+
+Path = tuple[str, ...]
+"""Names of fields from the root; `[x]` for an item of a list. Names may have dots (`nvidia.com/gpu`)."""
+
+
+def drift(live: Mapping[str, Any], intent: Mapping[str, Any]) -> str | None:
+    """The path of the first field in which the live object departs from the intent."""
+    path = _of_map(live, intent, ())
+    return None if path is None else ".".join(path).replace(".[", "[")
+
+
+def list_in_the_way(live: Mapping[str, Any], intent: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A merge patch that puts back the whole of the list in which the live object departs from the intent.
+
+    Server-side apply merges lists item by item, so that somebody else's item can make ours impossible: a second port
+    of the same name, say. Replaced as a whole, the list is ours again.
+    """
+    path = _of_map(live, intent, ()) or ()
+    fields = tuple(takewhile(lambda field: not field.startswith("["), path))
+    if len(fields) == len(path):
+        return None
+    whole: Any = reduce(lambda value, field: value[field], fields, intent)
+    patch: dict[str, Any] = reduce(lambda value, field: {field: value}, reversed(fields), whole)
+    return patch
+
+
+def _of_value(live: Any, intent: Any, path: Path) -> Path | None:  # noqa: ANN401 - the shape of JSON
+    match intent:
+        case dict():
+            return _of_map(live, intent, path) if isinstance(live, Mapping) else path
+        case list() | tuple():
+            return _of_list(live, intent, path) if isinstance(live, Sequence) else path
+        case _:
+            return None if _is_same(live, intent, path) else path
+
+
+def _of_map(live: Mapping[str, Any], intent: Mapping[str, Any], path: Path) -> Path | None:
+    if _WHOLE.intersection(path[-1:]) and set(live) != set(intent):
+        return path
+    for key, wanted in intent.items():
+        if key in live:
+            found = _of_value(live[key], wanted, (*path, key))
+        else:
+            # The server leaves out what is empty.
+            found = None if wanted in (None, "", [], {}, ()) else (*path, key)
+        if found:
+            return found
+    return None
+
+
+def _of_list(live: Sequence[Any], intent: Sequence[Any], path: Path) -> Path | None:
+    for keys in _LIST_KEYS.get(path[-1], ()):
+        if all(isinstance(item, Mapping) and keys[0] in item for item in intent):
+            return _of_keyed(live, intent, path, keys)
+    if len(live) != len(intent):
+        return path
+    pairs = enumerate(zip(live, intent, strict=True))
+    return next((found for index, pair in pairs if (found := _of_value(*pair, (*path, f"[{index}]")))), None)
+
+
+def _of_keyed(
+    live: Sequence[Any], intent: Sequence[Mapping[str, Any]], path: Path, keys: tuple[str, ...]
+) -> Path | None:
+    there = {_identity(item, keys): item for item in live if isinstance(item, Mapping)}
+    for item in intent:
+        identity = _identity(item, keys)
+        where = (*path, f"[{identity[0]}]")
+        found = _of_map(there[identity], item, where) if identity in there else where
+        if found:
+            return found
+    return None
+
+
+def _identity(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(item.get(key, _KEY_DEFAULTS.get(key)) for key in keys)
+
+
+def _is_same(live: Any, intent: Any, path: Path) -> bool:  # noqa: ANN401 - the shape of JSON
+    if live == intent and isinstance(live, bool) == isinstance(intent, bool):
+        return True
+    if not _QUANTITIES.intersection(path[-2:]):
+        return False
+    return number_of(live) == number_of(intent) is not None

@@ -1,0 +1,198 @@
+"""EdgeSite: the ConfigMap with the site's bundle, and the agent's Deployment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeglm_api import labels
+from edgeglm_api.bundle import DIGEST_FILE, Bundle, digest
+from edgeglm_api.edge_site import BundleStatus, EdgeSite
+from edgeglm_api.sensor_graph import SensorGraph
+from edgeglm_operator.kube.client import Manifest
+from edgeglm_operator.kube.errors import NotFound
+from edgeglm_operator.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EDGE_SITES, SENSOR_GRAPHS
+from edgeglm_operator.observed import Node
+from edgeglm_operator.reconcile.children import Children, Parent
+from edgeglm_operator.reconcile.compile import Compiled, compile_bundle, renumbered
+from edgeglm_operator.reconcile.outcome import Result, result_of
+from edgeglm_operator.reconcile.placement import sites_of
+from edgeglm_operator.reconcile.status.edge_site import SiteView, edge_site_status
+from edgeglm_operator.reconcile.status.verdict import Workload
+from edgeglm_operator.reconcile.status_writer import write_status
+from edgeglm_operator.reconcile.workloads import workload
+from edgeglm_operator.reconcile.world import AtSite, World
+from edgeglm_operator.resources.agent_deployment import make_agent_deployment
+from edgeglm_operator.resources.agent_keys import secrets_of
+from edgeglm_operator.resources.bundle_config_map import make_bundle_config_map
+from edgeglm_operator.resources.names import agent_name, bundle_name
+from edgeglm_operator.resources.selectors import agent_selector
+from edgeglm_operator.store import Name
+from edgeglm_operator.workqueue import Key
+
+
+@dataclass(slots=True)
+class Scope:
+    """One reconcile of one EdgeSite."""
+
+    world: World
+    site: EdgeSite
+    node: Node | None
+    """None when there is no such node, or nodes cannot be read: then all stays as it is."""
+    children: Children
+    graphs: Sequence[SensorGraph] = ()
+    """Those for this site, suspended ones included."""
+    compiled: Compiled | None = None
+    bundle: Bundle | None = None
+    """With its generation, as the site should hold it."""
+
+    @property
+    def needs_agent(self) -> bool:
+        """Whether there is a graph to run, or one that is suspended and has work to finish."""
+        if self.bundle is None:
+            return False
+        drains = bool(self.bundle.generation) and any(graph.spec.suspend for graph in self.graphs)
+        return bool(self.bundle.graphs) or drains
+
+
+class EdgeSiteReconciler:
+    """Brings one EdgeSite to what the graphs ask of it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def reconcile(self, namespace: str, name: str) -> Result:
+        """Bundle, agent, status."""
+        key = Name(namespace, name)
+        site = self._world.store.sites.get(*key)
+        if site is None or site.metadata.deletion_timestamp:
+            self._world.at_sites.pop(key, None)
+            return Result()
+        scope = Scope(
+            self._world, site, node_of(self._world, site), Children(self._world, Parent(EDGE_SITES, site.metadata))
+        )
+        if scope.node is not None:
+            await want_bundle(scope, scope.node)
+            await want_agent(scope)
+            self._tell_graphs(key, scope)
+        elif not self._world.store.nodes_readable:
+            return Result()
+        status = edge_site_status(site, view_of(scope), self._world.now())
+        await write_status(self._world, EDGE_SITES, site, status)
+        return result_of(status.conditions, scope.children.blocked)
+
+    def _tell_graphs(self, key: Name, scope: Scope) -> None:
+        """Note what was found, and let the graphs tell it if it is news."""
+        found = AtSite(refusals=scope.compiled.refusals if scope.compiled else {}, blocked=scope.children.blocked)
+        if self._world.at_sites.get(key) == found:
+            return
+        self._world.at_sites[key] = found
+        for graph in self._world.store.graphs.in_namespace(key.namespace):
+            self._world.enqueue(Key(SENSOR_GRAPHS.name, key.namespace, graph.metadata.name))
+
+
+async def want_bundle(scope: Scope, node: Node) -> None:
+    """The configuration, in its ConfigMap. Once made it stays and is patched in place (rule O11), even when empty."""
+    namespace = scope.site.metadata.namespace
+    scope.graphs = graphs_at(scope.world, scope.site, node)
+    scope.compiled = compile_bundle(scope.site, node, scope.graphs, scope.world.store.services.in_namespace(namespace))
+    scope.bundle = await _numbered(scope, scope.compiled.bundle)
+    if scope.bundle.generation:
+        await scope.children.ensure(make_bundle_config_map(scope.site, scope.bundle))
+
+
+async def want_agent(scope: Scope) -> None:
+    """The agent, as long as there is a graph for it."""
+    metadata = scope.site.metadata
+    if scope.children.blocked:
+        return  # without its bundle an agent cannot even start
+    if scope.bundle is not None and scope.needs_agent:
+        keys = secrets_of(scope.bundle)
+        await scope.children.ensure(make_agent_deployment(scope.site, scope.world.settings, key_secrets=keys))
+    elif scope.world.store.deployments.get(metadata.namespace, agent_name(metadata.name)) is not None:
+        await scope.children.prune((DEPLOYMENTS,), {labels.SITE: metadata.name}, keep=lambda _: False)
+
+
+def view_of(scope: Scope) -> SiteView:
+    """What was observed of it."""
+    return SiteView(
+        node=scope.node,
+        agent=agent_of(scope.world, scope.site) if scope.needs_agent else None,
+        bundle=None if scope.children.blocked else scope.bundle,
+        refusals=scope.compiled.refusals if scope.compiled else {},
+    )
+
+
+def agent_of(world: World, site: EdgeSite) -> Workload:
+    """What was observed of a site's agent."""
+    namespace, name = site.metadata.namespace, site.metadata.name
+    at_site = world.at_sites.get(Name(namespace, name))
+    return workload(
+        world.store,
+        namespace,
+        agent_name(name),
+        world.store.pods.owned_by(namespace, labels.SITE, name),
+        selector=agent_selector(site),
+        refused=at_site.blocked if at_site else None,
+    )
+
+
+def node_of(world: World, site: EdgeSite) -> Node | None:
+    """The site's node as observed."""
+    return world.store.nodes.get("", site.spec.node_name) if world.store.nodes_readable else None
+
+
+def graphs_at(world: World, site: EdgeSite, node: Node) -> list[SensorGraph]:
+    """The graphs for a site. Of several sites for one node, the oldest has them: two agents would share its data."""
+    namespace = site.metadata.namespace
+    if site_at(world, namespace, node.name) != site:
+        return []
+    graphs = world.store.graphs.in_namespace(namespace)
+    return [graph for graph in graphs if not graph.metadata.deletion_timestamp and sites_of(graph.spec.sites, [node])]
+
+
+def site_at(world: World, namespace: str, node: str) -> EdgeSite | None:
+    """The EdgeSite that stands for a node, the oldest if there are several."""
+    sites = (site for site in world.store.sites.in_namespace(namespace) if site.spec.node_name == node)
+    return min(sites, key=_age, default=None)
+
+
+def last_generation(config_map: Manifest | None, site: EdgeSite) -> BundleStatus | None:
+    """The last generation that a site was given, by its ConfigMap or by its status, whichever counts further.
+
+    An agent refuses a generation below the one it has, so a ConfigMap deleted by hand must not begin anew.
+    """
+    known = [status for status in (_of_config_map(config_map), site.status.bundle) if status is not None]
+    return max(known, key=lambda status: status.generation, default=None)
+
+
+async def _numbered(scope: Scope, bundle: Bundle) -> Bundle:
+    """The bundle with its generation. A new one is counted from what the API server has: the store may be late."""
+    metadata = scope.site.metadata
+    name = bundle_name(metadata.name)
+    observed = scope.world.store.config_maps.get(metadata.namespace, name)
+    known = last_generation(observed.unpack() if observed else None, scope.site)
+    if known is None and not bundle.graphs:
+        return bundle
+    if known is None or known.sha256 != digest(bundle):
+        await scope.children.confirm_parent()
+        site = scope.world.store.sites.get(metadata.namespace, metadata.name) or scope.site
+        known = last_generation(await _live(scope.world, metadata.namespace, name), site)
+    return renumbered(bundle, known)
+
+
+async def _live(world: World, namespace: str, name: str) -> Manifest | None:
+    try:
+        return await world.client.get(CONFIG_MAPS, namespace, name)
+    except NotFound:
+        return None
+
+
+def _of_config_map(config_map: Manifest | None) -> BundleStatus | None:
+    if config_map is None:
+        return None
+    number = (config_map["metadata"].get("annotations") or {}).get(labels.BUNDLE_GENERATION, "")
+    sha256 = (config_map.get("data") or {}).get(DIGEST_FILE, "")
+    return BundleStatus(generation=int(number), sha256=sha256) if number.isdecimal() else None
+
+
+def _age(site: EdgeSite) -> tuple[str, str]:
+    return site.metadata.creation_timestamp, site.metadata.uid

@@ -1,0 +1,136 @@
+"""Which EdgeSites a namespace has: one for each edge node that a target or a graph selects.
+
+A site that a user made for a node stands for that node, whatever its name; then none is made. What the operator made it
+deletes when nothing selects the node any more. The garbage collector deletes it too when all that selected it are gone.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edgeglm_api import labels
+from edgeglm_api.inference_service import InferenceService
+from edgeglm_api.selection import Sites, selects
+from edgeglm_api.sensor_graph import SensorGraph
+from edgeglm_operator.kube.client import Manifest
+from edgeglm_operator.kube.errors import Conflict, Forbidden, Invalid, NotFound
+from edgeglm_operator.kube.kinds import EDGE_SITES, INFERENCE_SERVICES, NODES, SENSOR_GRAPHS
+from edgeglm_operator.reconcile.intent import is_settled, remember_settled, stamped
+from edgeglm_operator.reconcile.outcome import LOOK_AGAIN_SECONDS, Result
+from edgeglm_operator.reconcile.world import World
+from edgeglm_operator.resources.edge_site import make_edge_site
+from edgeglm_operator.resources.manifest import OwnerRef, owned_by
+from edgeglm_operator.store import Name
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done."""
+
+    missing: list[Manifest]
+    surplus: list[Manifest]
+
+
+class FleetReconciler:
+    """The EdgeSites of one namespace."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def reconcile(self, namespace: str, _name: str) -> Result:
+        """Make what is missing and remove what nothing needs, after a look at the API server: the store may be late."""
+        if not self._world.store.nodes_readable or self._plan(namespace) == Plan([], []):
+            return Result()
+        await self._look(namespace)
+        plan = self._plan(namespace)
+        for site in plan.surplus:
+            await self._delete(site)
+        refused = [name for intent in plan.missing if (name := await self._apply(intent))]
+        return Result(LOOK_AGAIN_SECONDS if refused else None)
+
+    async def _look(self, namespace: str) -> None:
+        await self._world.lister.list(NODES)
+        for kind in (INFERENCE_SERVICES, SENSOR_GRAPHS, EDGE_SITES):
+            await self._world.lister.list(kind, namespace)
+
+    def _plan(self, namespace: str) -> Plan:
+        if not self._world.store.nodes_readable:
+            return Plan([], [])
+        present = [snapshot.unpack() for snapshot in self._world.store.site_objects.in_namespace(namespace)]
+        ours = {site["metadata"]["name"]: site for site in present if _is_ours(site)}
+        others = [site for site in present if not _is_ours(site)]
+        wanted = self._wanted(namespace, taken={site["spec"]["nodeName"] for site in others})
+        named = {site["metadata"]["name"] for site in others}
+        for name in wanted.keys() & named:
+            log.warning("the EdgeSite %s stands for another node; the node called so gets no site", name)
+        missing = [
+            intent
+            for name, intent in wanted.items()
+            if name not in named and not (name in ours and is_settled(self._world, ours[name], intent))
+        ]
+        return Plan(missing, [site for name, site in ours.items() if name not in wanted and not _is_going(site)])
+
+    def _wanted(self, namespace: str, *, taken: set[str]) -> dict[str, Manifest]:
+        """The sites that should be, by name."""
+        sites = {}
+        for node in self._world.store.nodes.all():
+            # In a dictionary: a service may select a node by two of its targets, and owns its site once.
+            owners = {
+                owner: None
+                for owner, chosen in self._selectors(namespace)
+                if selects(chosen, node=node.name, node_labels=node.labels)
+            }
+            if owners and node.name not in taken:
+                site = stamped(make_edge_site(namespace, node.name, list(owners)))
+                sites[site["metadata"]["name"]] = site
+        return sites
+
+    def _selectors(self, namespace: str) -> Iterator[tuple[OwnerRef, Sites]]:
+        """Who selects nodes in this namespace, and which."""
+        for service in self._world.store.services.in_namespace(namespace):
+            yield from ((_owner(service), target.sites) for target in service.spec.edge if not _is_ending(service))
+        for graph in self._world.store.graphs.in_namespace(namespace):
+            if not _is_ending(graph):
+                yield _owner(graph), graph.spec.sites
+
+    async def _apply(self, intent: Manifest) -> str | None:
+        """Make one site; returns its name if the server refuses it, which must not keep the others waiting."""
+        name: str = intent["metadata"]["name"]
+        try:
+            live = await self._world.client.apply(intent)
+        except (Invalid, Forbidden) as error:
+            log.warning("EdgeSite %s is refused: %s", name, error)
+            return name
+        self._world.feed.put(EDGE_SITES, live)
+        remember_settled(self._world, live, intent)
+        self._world.metrics.applies.labels(EDGE_SITES.name, "applied").inc()
+        log.info("applied EdgeSite %s", name)
+        return None
+
+    async def _delete(self, site: Manifest) -> None:
+        metadata = site["metadata"]
+        name = Name(metadata["namespace"], metadata["name"])
+        try:
+            await self._world.client.delete(EDGE_SITES, *name, uid=metadata["uid"])
+        except (NotFound, Conflict):
+            log.debug("EdgeSite %s is gone already", name.name)
+        self._world.metrics.applies.labels(EDGE_SITES.name, "deleted").inc()
+        log.info("deleted EdgeSite %s: nothing selects its node any more", name.name)
+
+
+def _owner(selector: InferenceService | SensorGraph) -> OwnerRef:
+    return owned_by(selector, controller=False)
+
+
+def _is_ending(selector: InferenceService | SensorGraph) -> bool:
+    return selector.metadata.deletion_timestamp is not None
+
+
+def _is_ours(site: Manifest) -> bool:
+    return bool((site["metadata"].get("labels") or {}).get(labels.MANAGED_BY) == labels.MANAGER)
+
+
+def _is_going(site: Manifest) -> bool:
+    return "deletionTimestamp" in site["metadata"]

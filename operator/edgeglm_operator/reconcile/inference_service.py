@@ -1,0 +1,286 @@
+"""InferenceService: a Deployment in the cloud and what stands around it, a Deployment on each selected edge node."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from edgeglm_api import labels
+from edgeglm_api.inference_service import InferenceService
+from edgeglm_operator.kube.client import Manifest
+from edgeglm_operator.kube.kinds import (
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    INFERENCE_SERVICES,
+    JOBS,
+    NETWORK_POLICIES,
+    NODES,
+    OPTIONAL_CHILD_KINDS,
+    SERVICES,
+    Kind,
+    kind_of,
+)
+from edgeglm_operator.observed import Deployment, Node, controller_of, job_from
+from edgeglm_operator.reconcile.accept import accept
+from edgeglm_operator.reconcile.children import Children, Parent
+from edgeglm_operator.reconcile.companions import Companion, companions, kept_replicas, within
+from edgeglm_operator.reconcile.dropped import CLAIMS_NOT_SERVED, claims_devices
+from edgeglm_operator.reconcile.fit_check import fit_checks
+from edgeglm_operator.reconcile.intent import identity_of
+from edgeglm_operator.reconcile.outcome import Result, result_of
+from edgeglm_operator.reconcile.placement import Place, port_conflicts, refusal, sites_of
+from edgeglm_operator.reconcile.refused import Refused
+from edgeglm_operator.reconcile.revision import revision_of
+from edgeglm_operator.reconcile.rollout import Plan, plan_rollout
+from edgeglm_operator.reconcile.status.companions import CompanionView
+from edgeglm_operator.reconcile.status.inference_service import ServiceView, SiteReplica, inference_service_status
+from edgeglm_operator.reconcile.status.verdict import Workload
+from edgeglm_operator.reconcile.status.verification import Verified
+from edgeglm_operator.reconcile.status_writer import write_status
+from edgeglm_operator.reconcile.verification import concurrency_of, plan_verification
+from edgeglm_operator.reconcile.workloads import workload
+from edgeglm_operator.reconcile.world import World
+from edgeglm_operator.resources.around_cloud import around_cloud
+from edgeglm_operator.resources.cloud_deployment import (
+    autoscaling_of,
+    make_cloud_deployment,
+    replicas_alone,
+    with_replicas,
+)
+from edgeglm_operator.resources.edge_deployment import make_edge_deployment
+from edgeglm_operator.resources.engine_settings import effective_engines
+from edgeglm_operator.resources.names import edge_deployment_name, verification_job_name
+from edgeglm_operator.resources.selectors import EDGE, cloud_selector, edge_selector
+from edgeglm_operator.store import Name
+
+CHILD_KINDS = (DEPLOYMENTS, SERVICES, DISRUPTION_BUDGETS, NETWORK_POLICIES, JOBS)
+
+
+@dataclass(slots=True)
+class Scope:
+    """One reconcile of one InferenceService."""
+
+    world: World
+    service: InferenceService
+    children: Children
+    wanted: set[tuple[Kind, Name]] = field(default_factory=set)
+    refused: Refused | None = None
+    """The whole of it."""
+    cloud: Refused | None = None
+    rollout: Plan | None = None
+    """Of the cloud replicas."""
+    verification: Refused | None = None
+    verify_again_after_seconds: float | None = None
+    companions: dict[Companion, Manifest | Refused] = field(default_factory=dict)
+    """What is to stand beside the cloud replicas, or why it does not."""
+    edge: dict[Place, Refused] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> tuple[Node, ...] | None:
+        """The edge nodes; None when they cannot be read."""
+        store = self.world.store
+        return tuple(store.nodes.all()) if store.nodes_readable else None
+
+
+class InferenceServiceReconciler:
+    """Brings one InferenceService to what it asks for."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def reconcile(self, namespace: str, name: str) -> Result:
+        """Children, what is no longer wanted, status."""
+        service = self._world.store.services.get(namespace, name)
+        if service is None or service.metadata.deletion_timestamp:
+            return Result()
+        children = Children(self._world, Parent(INFERENCE_SERVICES, service.metadata))
+        scope = Scope(self._world, service, children, refused=accept(service))
+        if scope.refused is None:
+            await want_cloud(scope)
+            await want_verification(scope)
+            await want_companions(scope)
+            await want_edge(scope)
+            await prune(scope)
+        status = inference_service_status(service, view_of(scope), self._world.now())
+        await write_status(self._world, INFERENCE_SERVICES, service, status)
+        return result_of(status.conditions, children.blocked, at_latest=_again_after_seconds(scope))
+
+
+async def want_cloud(scope: Scope) -> None:
+    """The replicas in the cluster proper, and what stands around them."""
+    if scope.service.spec.cloud is None:
+        return
+    service, settings = scope.service, scope.world.settings
+    scope.companions = dict(companions(service, scope.world.store.apis, settings))
+    seen = cloud_workload(scope)
+    made = await _scaled(scope, make_cloud_deployment(service, settings), seen.deployment)
+    scope.rollout = plan_rollout(made, service, seen, scope.world.now())
+    for intent in (scope.rollout.intent, *around_cloud(service, settings)):
+        refused = await _want(scope, intent)
+        scope.cloud = scope.cloud or refused
+    if scope.cloud is None and claims_devices(scope.rollout.intent):
+        live = scope.world.store.deployments.get(service.metadata.namespace, service.metadata.name)
+        scope.cloud = CLAIMS_NOT_SERVED if live and not claims_devices(live.unpack()) else None
+
+
+async def want_verification(scope: Scope) -> None:
+    """A Job that asks all replicas of a revision at once, when they are ready."""
+    found = verified(scope)
+    if found is None or scope.rollout is None:
+        return
+    revision, cloud = revision_of(scope.rollout.intent["spec"]["template"]), cloud_workload(scope)
+    plan = plan_verification(scope.service, scope.world.settings, revision, cloud, found, scope.world.now())
+    scope.verify_again_after_seconds = plan.again_after_seconds
+    if plan.keeps or plan.intent:
+        scope.wanted.add((JOBS, Name(scope.service.metadata.namespace, found.name)))
+    if plan.intent:
+        scope.verification = await scope.children.make_once(plan.intent)
+
+
+async def want_companions(scope: Scope) -> None:
+    """What stands beside the cloud replicas, where the cluster has an API for it."""
+    for companion, wish in scope.companions.items():
+        if not isinstance(wish, Refused) and (refused := await _want(scope, wish)):
+            scope.companions[companion] = refused
+
+
+async def want_edge(scope: Scope) -> None:
+    """A replica on each selected node, but where somebody else has its port."""
+    if not scope.service.spec.edge or scope.nodes is None:
+        return
+    conflicts = port_conflicts(scope.service, scope.world.store.services.all(), scope.nodes)
+    for place, intent in _edge_intents(scope):
+        if place in conflicts:
+            scope.wanted.add(identity_of(intent))
+            scope.edge[place] = refusal(place, conflicts[place])
+        elif refused := await _want(scope, intent):
+            scope.edge[place] = refused
+
+
+async def prune(scope: Scope) -> None:
+    """Remove what is no longer wanted. A node that the store misses may be there all the same: they are listed anew."""
+    kinds = (*CHILD_KINDS, *(kind for kind in OPTIONAL_CHILD_KINDS if kind in scope.world.store.offered))
+    present = (child for kind in kinds for child in _children_of(scope, kind))
+    if all(_keeps(scope, child) for child in present):
+        return
+    await scope.world.lister.list(NODES)
+    scope.wanted |= {identity_of(intent) for _, intent in _edge_intents(scope)}
+    await scope.children.prune(kinds, _label(scope), keep=lambda live: _keeps(scope, live))
+
+
+def cloud_workload(scope: Scope) -> Workload:
+    """What was observed of the replicas in the cluster proper."""
+    store, metadata = scope.world.store, scope.service.metadata
+    pods = store.pods.owned_by(metadata.namespace, labels.SERVICE, metadata.name)
+    selector = cloud_selector(scope.service)
+    return workload(store, metadata.namespace, metadata.name, pods, selector=selector, refused=scope.cloud)
+
+
+def verified(scope: Scope) -> Verified | None:
+    """What was observed of the verification of the revision that is asked for; None when there is to be none."""
+    concurrency = concurrency_of(scope.service, scope.world.settings)
+    if scope.rollout is None or not concurrency:
+        return None
+    store, metadata = scope.world.store, scope.service.metadata
+    name = verification_job_name(metadata.name, revision_of(scope.rollout.intent["spec"]["template"]), concurrency)
+    snapshot = store.jobs.get(metadata.namespace, name)
+    job = job_from(snapshot.unpack()) if snapshot else None
+    pods = store.pods.owned_by(metadata.namespace, labels.SERVICE, metadata.name)
+    deployment = cloud_workload(scope).deployment
+    return Verified(
+        name=name,
+        concurrency=concurrency,
+        replicas=deployment.replicas if deployment else 1,
+        job=job,
+        pods=tuple(pod for pod in pods if job and pod.labels.get(labels.JOB) == job.uid),
+        refused=scope.verification,
+    )
+
+
+def view_of(scope: Scope) -> ServiceView:
+    """What was observed of it."""
+    store, metadata = scope.world.store, scope.service.metadata
+    pods = store.pods.owned_by(metadata.namespace, labels.SERVICE, metadata.name)
+    observed = partial(workload, store, metadata.namespace, pods=pods)
+    replicas = []
+    for target in scope.service.spec.edge:
+        for node in sites_of(target.sites, scope.nodes or ()):
+            place = Place(target.name, node.name)
+            name = edge_deployment_name(metadata.name, target.name, node.name)
+            selector = edge_selector(scope.service, target, node.name)
+            at_site = observed(name, selector=selector, refused=scope.edge.get(place))
+            replicas.append(SiteReplica(place=place, node=node, workload=at_site))
+    return ServiceView(
+        refused=scope.refused,
+        cloud=cloud_workload(scope),
+        stage=scope.rollout.stage if scope.rollout else None,
+        verified=verified(scope),
+        sites=tuple(replicas),
+        nodes_readable=store.nodes_readable,
+        engines=effective_engines(scope.service, scope.world.settings),
+        fits=() if scope.refused else fit_checks(scope.service),
+        companions={companion: _companion_view(scope, wish) for companion, wish in scope.companions.items()},
+    )
+
+
+def _again_after_seconds(scope: Scope) -> float | None:
+    """When the first of the waits is over that no event tells of."""
+    rollout = scope.rollout.again_after_seconds if scope.rollout else None
+    waits = (rollout, scope.verify_again_after_seconds)
+    return min((seconds for seconds in waits if seconds is not None), default=None)
+
+
+async def _scaled(scope: Scope, made: Manifest, live: Deployment | None) -> Manifest:
+    """The Deployment with a number of replicas, or without where an autoscaler says it from now on.
+
+    The number that there is goes over to it: left out and held by nobody, it would fall to one.
+    """
+    asked = autoscaling_of(scope.service)
+    if asked is None:
+        return made
+    if isinstance(scope.companions[Companion.AUTOSCALER], Refused):
+        return with_replicas(made, kept_replicas(asked, live))
+    if live is not None and not live.is_scaled_by_another:
+        await scope.children.hand_over(replicas_alone(made, within(asked, live.replicas)))
+    return made
+
+
+def _companion_view(scope: Scope, wish: Manifest | Refused) -> CompanionView:
+    if isinstance(wish, Refused):
+        return CompanionView(refused=wish)
+    kind = kind_of(wish["apiVersion"], wish["kind"])
+    snapshot = scope.world.store.snapshots(kind).get(wish["metadata"]["namespace"], wish["metadata"]["name"])
+    return CompanionView(live=snapshot.unpack() if snapshot else None)
+
+
+async def _want(scope: Scope, intent: Manifest) -> Refused | None:
+    scope.wanted.add(identity_of(intent))
+    return await scope.children.ensure(intent)
+
+
+def _edge_intents(scope: Scope) -> Iterator[tuple[Place, Manifest]]:
+    for target in scope.service.spec.edge:
+        for node in sites_of(target.sites, scope.nodes or ()):
+            intent = make_edge_deployment(scope.service, target, node.name, scope.world.settings)
+            yield Place(target.name, node.name), intent
+
+
+def _keeps(scope: Scope, live: Manifest) -> bool:
+    """Whether a child stays. Without sight of the nodes nobody knows which edge replicas are too many: all stay."""
+    if scope.nodes is None and live["metadata"]["labels"].get(labels.PLACE) == EDGE:
+        return True
+    return identity_of(live) in scope.wanted
+
+
+def _children_of(scope: Scope, kind: Kind) -> Iterator[Manifest]:
+    metadata = scope.service.metadata
+    table = scope.world.store.snapshots(kind)
+    for snapshot in table.owned_by(metadata.namespace, labels.SERVICE, metadata.name):
+        child = snapshot.unpack()
+        owner = controller_of(child)
+        # KEDA copies our labels to the autoscaler that it makes, which is not ours for that.
+        if owner is None or owner.uid == metadata.uid:
+            yield child
+
+
+def _label(scope: Scope) -> dict[str, str]:
+    return {labels.SERVICE: scope.service.metadata.name}

@@ -1,0 +1,37 @@
+"""A wish that cannot be followed, as a value: the pure functions return it, and the status shows it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a wish is refused. Stable words: people and alerts look for them."""
+
+    INVALID_MODEL = "InvalidModel"
+    RESERVED_FLAG = "ReservedFlag"
+    RESERVED_VARIABLE = "ReservedVariable"
+    UNKNOWN_PRESET = "UnknownPreset"
+    INVALID_PARALLELISM = "InvalidParallelism"
+    CLAIMS_NOT_SERVED = "ClaimsNotServed"
+    HOST_PORT_CONFLICT = "HostPortConflict"
+    UNRESOLVED_PARAMETER = "UnresolvedParameter"
+    INVALID_BROKER = "InvalidBroker"
+    INVALID_TOPIC = "InvalidTopic"
+    INVALID_DERIVED = "InvalidDerived"
+    TOPIC_OVERLAP = "TopicOverlap"
+    SERVICE_NOT_FOUND = "InferenceServiceNotFound"
+    NO_ENDPOINT = "NoEndpoint"
+    NO_AUTOSCALER = "NoAutoscaler"
+    PROMETHEUS_NOT_CONFIGURED = "PrometheusNotConfigured"
+    PROMETHEUS_OPERATOR_MISSING = "PrometheusOperatorMissing"
+    GATEWAY_API_MISSING = "GatewayAPIMissing"
+    BUNDLE_TOO_LARGE = "BundleTooLarge"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why, and what to do."""
+
+    reason: str
+    message: str
+    """Where, what, what to do; a full sentence."""

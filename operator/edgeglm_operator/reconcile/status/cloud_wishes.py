@@ -1,0 +1,44 @@
+"""What a user asks of nodes and volumes for the cloud replicas, as far as it says why a pod has none."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from edgeglm_api.inference_service import Cloud
+from edgeglm_operator.resources.gpu_labels import is_labelled, memory_label, product_label
+
+_NAME_IN: Final = {
+    "configMap": "name",
+    "secret": "secretName",
+    "persistentVolumeClaim": "claimName",
+    "image": "reference",
+}
+"""Where a volume of a kind says which object it is made of."""
+
+
+def node_fields(cloud: Cloud) -> tuple[str, ...]:
+    """The fields that say which nodes will do, with the labels that they mean where the field does not name them."""
+    return tuple(_node_fields(cloud))
+
+
+def claim_template(cloud: Cloud) -> str:
+    """The ResourceClaimTemplate that replicas get their devices by; empty where there is none."""
+    return (cloud.accelerator and cloud.accelerator.claim_template_name) or ""
+
+
+def mounted_objects(cloud: Cloud) -> tuple[str, ...]:
+    """The names of what the volumes are made of."""
+    sources = ((kind, source) for volume in cloud.volumes for kind, source in volume.items() if kind in _NAME_IN)
+    return tuple(source[_NAME_IN[kind]] for kind, source in sources)
+
+
+def _node_fields(cloud: Cloud) -> Iterator[str]:
+    accelerator = cloud.accelerator
+    if accelerator is not None and is_labelled(accelerator):
+        if accelerator.products:
+            yield f"spec.cloud.accelerator.products (label {product_label(accelerator)})"
+        if accelerator.memory is not None:
+            yield f"spec.cloud.accelerator.memory (label {memory_label(accelerator)}, in MiB)"
+    if cloud.node_selector:
+        yield "spec.cloud.nodeSelector"
+    if cloud.affinity.get("nodeAffinity"):
+        yield "spec.cloud.affinity"

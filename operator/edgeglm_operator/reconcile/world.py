@@ -1,0 +1,46 @@
+"""What a reconcile can reach: the API server, what was observed of it, and the clock."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from edgeglm_operator.feed import Feed
+from edgeglm_operator.kube.client import KubeClient
+from edgeglm_operator.kube.kinds import Kind
+from edgeglm_operator.obs.metrics import Metrics
+from edgeglm_operator.reconcile.refused import Refused
+from edgeglm_operator.resync import Lister
+from edgeglm_operator.settings import Settings
+from edgeglm_operator.store import Name, Store
+from edgeglm_operator.workqueue import Key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtSite:
+    """What keeps a site from having all that it should."""
+
+    refusals: Mapping[str, Refused] = field(default_factory=dict)
+    """The graphs that are not in its bundle, by name."""
+    blocked: Refused | None = None
+    """Why its children are not as they should be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One for all reconcilers of a process."""
+
+    client: KubeClient
+    store: Store
+    feed: Feed
+    lister: Lister
+    enqueue: Callable[[Key], None]
+    settings: Settings
+    metrics: Metrics
+    now: Callable[[], str]
+    """RFC 3339, UTC, whole seconds."""
+    instance: str
+    """Which replica this is; events say it."""
+    at_sites: dict[Name, AtSite] = field(default_factory=dict)
+    """What the last reconcile of each EdgeSite found; the graphs tell it too."""
+    settled: dict[tuple[Kind, Name], tuple[str, str]] = field(default_factory=dict)
+    """The version and the intent of children after our last apply, for those that the server keeps in another form:
+    comparing would ask for the same apply again and again."""

@@ -1,0 +1,127 @@
+"""The Deployment of a site's agent."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from edgeglm_api.edge_site import EdgeSite
+from edgeglm_operator.resources.agent_keys import DIRECTORY as KEYS_DIRECTORY
+from edgeglm_operator.resources.edge_placement import on_edge_node
+from edgeglm_operator.resources.manifest import Manifest, manifest, owned_by
+from edgeglm_operator.resources.names import agent_name, bundle_name, key_volume_name
+from edgeglm_operator.resources.own_directory import own_directory
+from edgeglm_operator.resources.pod_security import container_context, pod_context
+from edgeglm_operator.resources.selectors import AGENT, agent_selector, component
+from edgeglm_operator.settings import Settings
+
+PORT: Final = 9464
+"""Health and metrics; the port that OpenTelemetry made usual for the latter."""
+
+STARTUP_SECONDS: Final = 120
+"""It starts in a second or two; a site that boots may be busy."""
+_STARTUP_PROBE_SECONDS: Final = 2
+
+HOST_DATA: Final = "/var/lib/edgeglm/data"
+DATA: Final = "/var/lib/edgeglm-agent"
+BUNDLE: Final = "/etc/edgeglm/bundle"
+
+
+def make_agent_deployment(site: EdgeSite, settings: Settings, *, key_secrets: Sequence[str] = ()) -> Manifest:
+    """The one agent of a site. `key_secrets` are the Secrets with the API keys of its endpoints."""
+    selector = agent_selector(site)
+    return manifest(
+        "apps/v1",
+        "Deployment",
+        site.metadata.namespace,
+        agent_name(site.metadata.name),
+        labels=component(AGENT) | selector,
+        owner=owned_by(site),
+        spec={
+            "replicas": 0 if site.spec.suspend else 1,
+            "revisionHistoryLimit": 1,
+            "selector": {"matchLabels": selector},
+            # Two agents must never write to one spool.
+            "strategy": {"type": "Recreate"},
+            "template": {
+                "metadata": {"labels": component(AGENT) | selector},
+                "spec": _pod(site, settings.agent_image, key_secrets) | on_edge_node(site.spec.node_name),
+            },
+        },
+    )
+
+
+def agent_address(namespace: str) -> str:
+    """The loopback address of a namespace's agents.
+
+    All agents of a node share its network, and each namespace may have one there. All of 127.0.0.0/8 is loopback, so
+    each namespace gets an address of its own and all keep the same port: two would meet once in some millions.
+    """
+    second, third, fourth = hashlib.sha256(namespace.encode()).digest()[:3]
+    return f"127.{64 + second % 128}.{third}.{1 + fourth % 254}"
+
+
+def data_path(site: EdgeSite) -> str:
+    """The spool's directory on the node: by UID, so that a site that is made anew does not meet another one's past."""
+    return f"{HOST_DATA}/{site.metadata.namespace}/{site.metadata.uid}"
+
+
+def _pod(site: EdgeSite, image: str, key_secrets: Sequence[str]) -> Manifest:
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_context(),
+        "terminationGracePeriodSeconds": 30,
+        # An emptyDir would lose the spool with the pod, and a claim does not come back after a reboot without a link
+        # (rule O7).
+        "initContainers": [own_directory("own-data", image, "data", DATA)],
+        "containers": [_agent(site, image, key_secrets)],
+        "volumes": [
+            {"name": "bundle", "configMap": {"name": bundle_name(site.metadata.name)}},
+            {"name": "data", "hostPath": {"path": data_path(site), "type": "DirectoryOrCreate"}},
+            {"name": "tmp", "emptyDir": {}},
+            *(_key_volume(secret) for secret in key_secrets),
+        ],
+    }
+
+
+def _agent(site: EdgeSite, image: str, key_secrets: Sequence[str]) -> Manifest:
+    address = agent_address(site.metadata.namespace)
+    port = {"name": "http", "containerPort": PORT, "hostPort": PORT, "hostIP": address, "protocol": "TCP"}
+    return {
+        "name": "agent",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["edgeglm-agent"],
+        "args": ["run", "--bundle", BUNDLE, "--data", DATA, "--listen", f"{address}:{PORT}"],
+        "ports": [port],
+        **_probes(address),
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": container_context() | {"readOnlyRootFilesystem": True},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            # As a directory, never by subPath, which is not refreshed (rule O10).
+            {"name": "bundle", "mountPath": BUNDLE, "readOnly": True},
+            {"name": "data", "mountPath": DATA},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
+            *(
+                {"name": key_volume_name(secret), "mountPath": f"{KEYS_DIRECTORY}/{secret}", "readOnly": True}
+                for secret in key_secrets
+            ),
+        ],
+    }
+
+
+def _probes(address: str) -> Manifest:
+    # The kubelet asks from the node's network, where the agent listens on loopback only.
+    live = {"httpGet": {"path": "/livez", "port": PORT, "host": address, "scheme": "HTTP"}, "periodSeconds": 10}
+    ready = {"httpGet": {"path": "/readyz", "port": PORT, "host": address, "scheme": "HTTP"}, "periodSeconds": 5}
+    starting = {"periodSeconds": _STARTUP_PROBE_SECONDS, "failureThreshold": STARTUP_SECONDS // _STARTUP_PROBE_SECONDS}
+    return {
+        "startupProbe": {**live, "timeoutSeconds": 5, **starting},
+        "livenessProbe": {**live, "timeoutSeconds": 5, "failureThreshold": 6},
+        "readinessProbe": {**ready, "timeoutSeconds": 5, "failureThreshold": 3},
+    }
+
+
+def _key_volume(secret: str) -> Manifest:
+    return {"name": key_volume_name(secret), "secret": {"secretName": secret, "defaultMode": 0o440}}

@@ -1,0 +1,19 @@
+"""The API keys that an agent needs: which Secrets, and where they lie in its pod."""
+
+from typing import Final
+
+from edgeglm_api.bundle import Bundle
+from edgeglm_api.inference_service import SecretKeyRef
+
+DIRECTORY: Final = "/etc/edgeglm/keys"
+
+
+def key_file(reference: SecretKeyRef) -> str:
+    """Where the agent reads a key: a directory for each Secret, a file for each of its keys."""
+    return f"{DIRECTORY}/{reference.name}/{reference.key}"
+
+
+def secrets_of(bundle: Bundle) -> tuple[str, ...]:
+    """The Secrets whose keys a bundle's endpoints name."""
+    files = (endpoint.key_file for endpoint in bundle.endpoints if endpoint.key_file)
+    return tuple(sorted({file.removeprefix(f"{DIRECTORY}/").partition("/")[0] for file in files}))

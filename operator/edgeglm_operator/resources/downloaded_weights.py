@@ -1,0 +1,84 @@
+"""Weights from a hub: the init containers that bring them, one share after the other.
+
+A pod has no way to say how far it is: no access to the API server, and at a site no address that the operator could
+reach. But the kubelet tells of each container that ends, and what it said. So one download is dealt out to several
+containers: each goes on where the one before it stopped, and says the percentage and when all will be there. `kubectl
+get pods` shows it too, as `Init:2/5`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from edgeglm_api.download import CONTAINER_PREFIX
+from edgeglm_api.inference_service import InferenceService, SecretRef
+from edgeglm_operator.resources.manifest import Manifest
+from edgeglm_operator.resources.own_directory import own_directory
+from edgeglm_operator.resources.pod_security import container_context
+from edgeglm_operator.resources.vllm import CACHE
+from edgeglm_operator.resources.weights import HUB, MOUNT, VOLUME, Weights
+from edgeglm_operator.resources.weights_cache import WeightsCache
+
+SHARES_PERCENT: Final = (10, 25, 50, 75, 100)
+"""The first one early: it tells how long the rest will take."""
+
+LINK: Final = f"{CACHE}/model"
+"""What the engine serves: a link in the pod's own volume, to the commit that this pod keeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """What is to be brought, and how."""
+
+    service: InferenceService
+    uri: str
+    revision: str | None
+    image: str
+    """Of the operator, which has the program in it."""
+    max_bytes_per_second: int | None = None
+
+
+def downloaded_weights(download: Download, cache: WeightsCache) -> Weights:
+    """Of `hf://OWNER/NAME`."""
+    owner = (own_directory("own-cache", download.image, VOLUME, MOUNT),) if cache.is_on_node else ()
+    shares = (_container(download, cache, percent) for percent in SHARES_PERCENT)
+    return Weights(model=LINK, volume=cache.volume, preparing=(*owner, *shares))
+
+
+def _container(download: Download, cache: WeightsCache, percent: int) -> Manifest:
+    requests = {"cpu": "100m", "memory": "64Mi"}
+    if cache.size:
+        # So that the scheduler looks for a node that has it.
+        requests["ephemeral-storage"] = cache.size
+    return {
+        "name": f"{CONTAINER_PREFIX}{percent}",
+        "image": download.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["edgeglm-download"],
+        "args": [*_arguments(download, cache), f"--until={percent}"],
+        **_credentials(download.service.spec.model.credentials_secret_ref),
+        "resources": {"requests": requests, "limits": {"memory": "256Mi"}},
+        "securityContext": container_context() | {"readOnlyRootFilesystem": True},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": VOLUME, "mountPath": MOUNT}, {"name": "cache", "mountPath": CACHE}],
+    }
+
+
+def _arguments(download: Download, cache: WeightsCache) -> list[str]:
+    model = download.service.spec.model
+    optional = {
+        "revision": download.revision,
+        "endpoint": model.endpoint,
+        "proxy": model.proxy_url,
+        "allowed-bytes": cache.allowed_bytes,
+        "max-bytes-per-second": download.max_bytes_per_second,
+    }
+    given = [f"--{name}={value}" for name, value in optional.items() if value is not None]
+    return [download.uri.removeprefix(HUB), f"--cache={MOUNT}", f"--link={LINK}", *given]
+
+
+def _credentials(secret: SecretRef | None) -> Manifest:
+    """Only here: the engine has no use for them, and whoever breaks into it none either."""
+    if secret is None:
+        return {}
+    reference = {"secretKeyRef": {"name": secret.name, "key": "token"}}
+    return {"env": [{"name": "HF_TOKEN", "valueFrom": reference}]}

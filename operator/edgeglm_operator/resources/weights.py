@@ -1,0 +1,61 @@
+"""Where the weights come from: from a model's URI to what vLLM is told and what its pod mounts."""
+
+import posixpath
+from dataclasses import dataclass
+from typing import Final
+
+from edgeglm_operator.resources.manifest import Manifest
+
+HUB: Final = "hf://"
+CLAIM: Final = "pvc://"
+NODE_PATH: Final = "file://"
+SCHEMES: Final = (HUB, CLAIM, NODE_PATH)
+
+MOUNT: Final = "/models"
+VOLUME: Final = "weights"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """One model's weights, as the pod sees them. The engine itself never downloads, and never writes beside them."""
+
+    model: str
+    """The argument of `vllm serve`: a path in the container."""
+    volume: Manifest
+    preparing: tuple[Manifest, ...] = ()
+    """Init containers that bring them."""
+
+    @property
+    def mount(self) -> Manifest:
+        """Where the engine reads them."""
+        return {"name": VOLUME, "mountPath": MOUNT, "readOnly": True}
+
+
+def is_downloaded(uri: str) -> bool:
+    """Whether a URI that was accepted is `hf://OWNER/NAME`; the others are mounted."""
+    return uri.startswith(HUB)
+
+
+def mounted_weights(uri: str) -> Weights:
+    """Of `pvc://CLAIM/PATH` or `file:///PATH`."""
+    if uri.startswith(CLAIM):
+        return _claim(uri.removeprefix(CLAIM))
+    return _node_directory(node_path(uri))
+
+
+def node_path(uri: str) -> str:
+    """The directory on the node that a file:// URI means, without doubled or trailing slashes."""
+    return posixpath.normpath("/" + uri.removeprefix(NODE_PATH).strip("/"))
+
+
+def _claim(rest: str) -> Weights:
+    claim, _, path = rest.partition("/")
+    source = {"claimName": claim, "readOnly": True}
+    return Weights(
+        model=posixpath.normpath(f"{MOUNT}/{path}"), volume={"name": VOLUME, "persistentVolumeClaim": source}
+    )
+
+
+def _node_directory(path: str) -> Weights:
+    # Directory, not DirectoryOrCreate: an empty one in place of missing weights would fail later and less clearly.
+    return Weights(model=MOUNT, volume={"name": VOLUME, "hostPath": {"path": path, "type": "Directory"}})

@@ -1,0 +1,26 @@
+"""What the operator is told once, at its start, by flags and environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Facts about this installation that go into what it makes."""
+
+    engine_image: str = "vllm/vllm-openai:v0.32.0"
+    """For an InferenceService that names none."""
+    agent_image: str = "edgeglm/agent:0.1.0"
+    operator_image: str = "edgeglm/operator:0.1.0"
+    """The operator's own: what verifies engines and brings models from a hub is in it."""
+    verification_concurrency: int = 0
+    """For an InferenceService that says none. 0 is off: only who installs the operator knows whether its image can be
+    had in every namespace."""
+    namespace: str = "edgeglm-system"
+    """Where the operator itself lives: its Lease is there."""
+    prometheus_url: str = ""
+    """Where KEDA asks for the engines' metrics; without it, it cannot scale."""
+    pod_monitor_labels: Mapping[str, str] = field(default_factory=dict)
+    """By which a Prometheus selects its PodMonitors."""
+    watch_namespaces: tuple[str, ...] = ()
+    """Empty means all."""
