@@ -1,0 +1,119 @@
+"""The agent: waits for a bundle, runs the site that it names, and changes over when another site is named."""
+
+import asyncio
+import logging
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from edgeglm_agent.clock import Clock
+from edgeglm_agent.config.last_good import load_last_good, save_last_good
+from edgeglm_agent.config.verify import Verified
+from edgeglm_agent.config.watch import Watch
+from edgeglm_agent.control.dead_letters import dead_letter_routes
+from edgeglm_agent.control.findings import finding_routes
+from edgeglm_agent.control.socket import ControlSocket
+from edgeglm_agent.health.server import Probes, Server
+from edgeglm_agent.health.status import Status
+from edgeglm_agent.site_agent import SiteAgent
+
+log = logging.getLogger(__name__)
+
+
+class Agent:
+    """Owner of the site that runs now."""
+
+    def __init__(self, bundle_folder: Path, data: Path, clock: Clock) -> None:
+        self._data = data
+        self._clock = clock
+        self._watch = Watch(bundle_folder, self._apply)
+        self._site: SiteAgent | None = None
+        self._site_stop = asyncio.Event()
+        self._next: asyncio.Queue[Verified] = asyncio.Queue(maxsize=1)
+        self._stopping = False
+
+    async def run(self, listen: tuple[str, int], stop: asyncio.Event) -> None:
+        """Work until told to stop."""
+        server = Server(Probes(alive=lambda: self._alive, ready=lambda: self._site is not None, status=self.status))
+        routes = [
+            *dead_letter_routes(lambda: self._site.dead_desk if self._site else None),
+            *finding_routes(lambda: self._site.findings_desk if self._site else None),
+        ]
+        control = ControlSocket(self._data, routes)
+        await server.start(*listen)
+        log.info("listening on %s:%d", listen[0], server.port)
+        try:
+            await control.start()
+            async with asyncio.TaskGroup() as tasks:
+                sites = tasks.create_task(self._run_sites(), name="sites")
+                watch = tasks.create_task(self._run_watch(), name="watch")
+                await stop.wait()
+                log.info("stopping")
+                watch.cancel()
+                self._stopping = True
+                self._site_stop.set()
+                if self._site is None:
+                    sites.cancel()
+        finally:
+            await control.close()
+            await server.close()
+
+    async def status(self) -> Status | None:
+        """Return the status; None while there is no site."""
+        site, current = self._site, self._watch.current
+        if site is None or current is None:
+            return None
+        bundle = current.bundle
+        return Status(
+            version=_version(),
+            namespace=bundle.namespace,
+            site=bundle.site,
+            site_uid=bundle.site_uid,
+            ready=True,
+            bundle=self._watch.state,
+            rejections=self._watch.rejections,
+            books=await site.books(),
+            findings=await site.findings_desk.counts(),
+            spool=await site.spool_status(),
+            endpoints=site.endpoints(),
+            brokers=site.brokers.status(),
+            faults=site.faults,
+        )
+
+    @property
+    def _alive(self) -> bool:
+        return self._site is None or self._site.alive
+
+    async def _run_watch(self) -> None:
+        last_good = await asyncio.to_thread(load_last_good, self._data)
+        await self._watch.look()
+        if self._watch.current is None and last_good is not None:
+            log.warning("starting with the last good bundle")
+            await self._watch.take(last_good)
+        await self._watch.run()
+
+    async def _run_sites(self) -> None:
+        while not self._stopping:
+            first = await self._next.get()
+            self._site_stop.clear()
+            self._site = SiteAgent(self._data, first.bundle, self._clock)
+            try:
+                await self._site.run(first, self._site_stop)
+            finally:
+                self._site = None
+
+    async def _apply(self, verified: Verified) -> None:
+        """Keep a bundle, then let the running site take it on, or begin the site that it names."""
+        await asyncio.to_thread(save_last_good, self._data, verified)
+        current = self._watch.current
+        if self._site is not None and current is not None and current.bundle.site_uid == verified.bundle.site_uid:
+            await self._site.apply(verified)
+            return
+        self._site_stop.set()
+        await self._next.put(verified)
+
+
+def _version() -> str:
+    try:
+        return version("edgeglm")
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "0+unknown"

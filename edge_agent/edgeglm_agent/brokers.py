@@ -1,0 +1,129 @@
+"""The brokers of a site: for each a session, a publisher and a word of presence, begun as bundles ask for them."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from edgeglm_agent.clock import Clock
+from edgeglm_agent.decode.topic import compile_topic
+from edgeglm_agent.health.status import BrokerStatus
+from edgeglm_agent.mqtt.address import parse_address
+from edgeglm_agent.mqtt.connection import Hello, Publication, PublishFailed
+from edgeglm_agent.mqtt.filters import non_overlapping
+from edgeglm_agent.mqtt.session import Session
+from edgeglm_agent.mqtt.subscriptions import Subscriptions
+from edgeglm_agent.publish.presence import keep_present, presence, presence_topic
+from edgeglm_agent.publish.publisher import Publisher
+from edgeglm_agent.spool.spool import Spool
+from edgeglm_api.bundle import Bundle, Graph
+
+
+class Link(msgspec.Struct, frozen=True):
+    """All that runs for one broker."""
+
+    session: Session
+    publisher: Publisher
+    tasks: list[asyncio.Task[None]]
+
+
+class Brokers:
+    """Owner of the links."""
+
+    def __init__(
+        self, tasks: asyncio.TaskGroup, spool: Spool, clock: Clock, facts: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._tasks = tasks
+        self._spool = spool
+        self._clock = clock
+        self._facts = facts
+        self._subscriptions = Subscriptions(spool.folder)
+        self._links: dict[str, Link] = {}
+        self._topic = ""
+
+    def apply(self, bundle: Bundle) -> None:
+        """Listen to what the bundle says.
+
+        A broker that it no longer names stays linked: stored answers may be bound for it.
+        """
+        self._topic = presence_topic(bundle.namespace, bundle.site)
+        graphs: dict[str, list[Graph]] = {url: [] for url in self._links}
+        for graph in bundle.graphs:
+            graphs.setdefault(graph.broker.url, []).append(graph)
+        for url, listeners in graphs.items():
+            if url in self._links:
+                self._links[url].session.listen_to(_filters(listeners))
+            else:
+                self._links[url] = self._link(_hello(bundle, url, listeners, self._topic), _filters(listeners))
+
+    @property
+    def listening(self) -> bool:
+        """Whether any broker can be heard, so that silence means something."""
+        return any(link.session.connected for link in self._links.values())
+
+    def wake(self) -> None:
+        """There are new answers."""
+        for link in self._links.values():
+            link.publisher.wake()
+
+    def status(self) -> list[BrokerStatus]:
+        """Return how each broker is doing."""
+        return [
+            BrokerStatus(
+                url=url,
+                connected=link.session.connected,
+                connects=link.session.connects,
+                sessions_lost=link.session.sessions_lost,
+                failure=link.session.failure,
+                sent=link.publisher.sent,
+                handed_over=self._spool.writer.committed,
+            )
+            for url, link in self._links.items()
+        ]
+
+    async def leave(self) -> None:
+        """Say goodbye everywhere, and stop listening."""
+        for link in self._links.values():
+            with contextlib.suppress(PublishFailed):
+                await link.session.publish(
+                    Publication(self._topic, presence("stopped", self._facts()), qos=1, retain=True)
+                )
+        tasks = [task for link in self._links.values() for task in link.tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _link(self, hello: Hello, filters: frozenset[str]) -> Link:
+        session = Session(hello, self._subscriptions, self._spool.handoff, self._clock)
+        session.listen_to(filters)
+        publisher = Publisher(session, self._spool.ledger, self._spool.desk)
+        started = [
+            self._tasks.create_task(session.run(), name=f"mqtt:{hello.broker}"),
+            self._tasks.create_task(publisher.run(), name=f"publish:{hello.broker}"),
+            self._tasks.create_task(keep_present(session, self._topic, self._facts), name=f"present:{hello.broker}"),
+        ]
+        return Link(session, publisher, started)
+
+
+def _hello(bundle: Bundle, url: str, graphs: list[Graph], topic: str) -> Hello:
+    return Hello(
+        address=parse_address(url),
+        broker=url,
+        client_id=_client_id(bundle, url),
+        session_expiry_seconds=max(graph.broker.session_expiry_seconds for graph in graphs),
+        will_topic=topic,
+        will_payload=presence("lost", {}),
+    )
+
+
+def _client_id(bundle: Bundle, url: str) -> str:
+    """Name the session. The broker's url is in it: two names of one broker must not throw each other out."""
+    mark = hashlib.sha256(url.encode()).hexdigest()[:8]
+    return f"edgeglm-{bundle.namespace}-{bundle.site_uid}-{mark}"
+
+
+def _filters(graphs: list[Graph]) -> frozenset[str]:
+    return non_overlapping(compile_topic(source.topic).filter for graph in graphs for source in graph.sources)

@@ -1,0 +1,142 @@
+"""What the types of a bundle cannot say: captures exist, paths can be read, endpoints are there, nothing echoes.
+
+The operator has checked most of it. But a bundle can come from anywhere that a directory can, and what fails here
+does not fail in the middle of a stream.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from edgeglm_agent.config.problem import Problem
+from edgeglm_agent.config.source_rules import problems_of_source
+from edgeglm_agent.decode.topic import BadTopic, compile_topic
+from edgeglm_agent.mqtt.address import BadAddress, parse_address
+from edgeglm_agent.mqtt.filters import overlap
+from edgeglm_api.bundle import Bundle, Graph
+from edgeglm_api.derivation import problems_of_derived
+from edgeglm_api.sensor_graph import Question, Window
+
+_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+MAX_SLIDES: Final = 60
+_RESERVED_TOPICS: Final = ("$", "SYS/dis/")
+
+
+def problems_of(bundle: Bundle) -> list[Problem]:
+    """Return all that is wrong with a bundle; empty when it can be applied."""
+    return [Problem(field, message) for field, message in _bundle(bundle)]
+
+
+_Found = Iterator[tuple[str, str]]
+
+
+def _bundle(bundle: Bundle) -> _Found:
+    for field, value in (("namespace", bundle.namespace), ("site", bundle.site), ("siteUID", bundle.site_uid)):
+        if not _NAME.fullmatch(value):
+            yield (
+                field,
+                f"{value!r} must be letters, digits, dots and dashes: it becomes part of a path and a client id",
+            )
+    if bundle.limits.spool_max_bytes < 1 << 20:
+        yield (
+            "limits.spoolMaxBytes",
+            f"{bundle.limits.spool_max_bytes} is too little to work with; give at least 1048576",
+        )
+    if bundle.limits.max_concurrency < 1:
+        yield "limits.maxConcurrency", "must be at least 1"
+    yield from _unique("graphs", "uid", [graph.uid for graph in bundle.graphs])
+    yield from _unique("endpoints", "name", [endpoint.name for endpoint in bundle.endpoints])
+    for at, endpoint in enumerate(bundle.endpoints):
+        if not endpoint.url.startswith(("http://", "https://")):
+            yield f"endpoints[{at}].url", f"{endpoint.url!r} must begin with http:// or https://"
+    known = {endpoint.name for endpoint in bundle.endpoints}
+    for at, graph in enumerate(bundle.graphs):
+        for field, message in _graph(graph, known):
+            yield f"graphs[{at}].{field}", message
+
+
+def _graph(graph: Graph, endpoints: Collection[str]) -> _Found:
+    if not graph.sources:
+        yield "sources", "is empty; name at least one topic to listen to"
+    if graph.window.size_seconds < 1:
+        yield "window.sizeSeconds", "must be at least 1"
+    yield from _window(graph.window)
+    yield from problems_of_derived(graph.derived, graph.sources)
+    try:
+        parse_address(graph.broker.url)
+    except BadAddress as error:
+        yield "broker.url", str(error)
+    yield from _unique("sources", "name", [source.name for source in graph.sources])
+    for at, source in enumerate(graph.sources):
+        for field, message in problems_of_source(source):
+            yield f"sources[{at}].{field}", message
+    yield from _question(graph.question)
+    yield from _reasoning(graph, endpoints)
+    yield from _topology(graph)
+    yield from _output(graph)
+
+
+def _window(window: Window) -> _Found:
+    slide = window.slide_seconds
+    if (window.type == "Sliding") != (slide is not None):
+        yield "window.slideSeconds", f"is {slide}, but type is {window.type}; a Sliding window has it, and no other"
+    elif slide is not None and (slide < 1 or window.size_seconds % slide or window.size_seconds // slide > MAX_SLIDES):
+        yield (
+            "window.slideSeconds",
+            f"{slide} does not fit sizeSeconds {window.size_seconds}, which must be 1 to {MAX_SLIDES} times as long",
+        )
+
+
+def _question(question: Question) -> _Found:
+    if question.task == "LinkCompletion" and not question.relation_types:
+        yield "question.relationTypes", "is empty; LinkCompletion needs the relations that may be added"
+    if question.task == "Classification" and len(question.labels) < 2:
+        yield "question.labels", "has no two labels; Classification needs some to choose from"
+    if question.task == "Custom" and not question.instructions:
+        yield "question.instructions", "is empty; Custom needs to know what is asked"
+
+
+def _reasoning(graph: Graph, endpoints: Collection[str]) -> _Found:
+    if not graph.reasoning.endpoints:
+        yield "reasoning.endpoints", "is empty; nobody could be asked"
+    for at, name in enumerate(graph.reasoning.endpoints):
+        if name not in endpoints:
+            yield f"reasoning.endpoints[{at}]", f"{name!r} is not among the bundle's endpoints"
+    for field, value in (
+        ("attemptTimeoutSeconds", graph.reasoning.attempt_timeout_seconds),
+        ("freshForSeconds", graph.reasoning.fresh_for_seconds),
+        ("maxTokens", graph.reasoning.max_tokens),
+    ):
+        if value < 1:
+            yield f"reasoning.{field}", "must be at least 1"
+
+
+def _topology(graph: Graph) -> _Found:
+    nodes = [node.id for node in graph.topology.nodes]
+    yield from _unique("topology.nodes", "id", nodes)
+    for at, edge in enumerate(graph.topology.edges):
+        for end, node in (("source", edge.source), ("target", edge.target)):
+            if node not in nodes:
+                yield f"topology.edges[{at}].{end}", f"{node!r} is not among topology.nodes"
+
+
+def _output(graph: Graph) -> _Found:
+    topic = graph.output.topic.replace("{graph}", graph.name)
+    if set(topic) & set("+#\0") or not topic:
+        yield "output.topic", f"{graph.output.topic!r} must be a topic without wildcards"
+    if topic.startswith(_RESERVED_TOPICS):
+        yield "output.topic", f"{graph.output.topic!r} is reserved by the broker or by KubeEdge; choose another"
+    heard = re.sub(r"\{\w+\}", "+", topic)
+    for at, source in enumerate(graph.sources):
+        try:
+            echoes = overlap(heard, compile_topic(source.topic).filter)
+        except BadTopic:  # told already, where it stands
+            continue
+        if echoes:
+            yield "output.topic", f"{graph.output.topic!r} is heard by sources[{at}]; answers must not become readings"
+
+
+def _unique(field: str, key: str, values: list[str]) -> _Found:
+    for at, value in enumerate(values):
+        if value in values[:at]:
+            yield f"{field}[{at}].{key}", f"{value!r} is there twice"

@@ -1,0 +1,144 @@
+"""Findings over the control socket: look at them, and have a word in their lives."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from aiohttp import web
+
+from edgeglm_agent.clock import Clock
+from edgeglm_agent.control.socket import question_of, reply
+from edgeglm_agent.findings.book import FINDINGS
+from edgeglm_agent.findings.life import Life, state_of
+from edgeglm_agent.findings.word import MAX_BY_CHARS, MAX_NOTE_CHARS, MAX_SHELVED_SECONDS, Word
+from edgeglm_agent.health.status import FindingCount
+from edgeglm_agent.moment import NANOS_PER_SECOND, rfc3339
+from edgeglm_agent.spool.checkpoints import add_to_book
+from edgeglm_agent.spool.findings import StoredFinding, all_findings, find_finding, save_findings
+from edgeglm_agent.spool.spool import Spool
+from edgeglm_api.answer import FindingState, Severity
+
+
+class FindingsQuestion(msgspec.Struct, frozen=True):
+    """Which findings are asked for."""
+
+    graph: str = ""
+    """Its name or uid; empty: of all graphs."""
+
+
+class Saying(msgspec.Struct, frozen=True):
+    """What somebody says of a finding."""
+
+    id: Annotated[str, msgspec.Meta(max_length=64)]
+    kind: Literal["Acknowledged", "Shelved", "Unshelved"]
+    by: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_BY_CHARS)]
+    note: Annotated[str, msgspec.Meta(max_length=MAX_NOTE_CHARS)] = ""
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=MAX_SHELVED_SECONDS)] = 8 * 3600
+    """For how long it is shelved."""
+
+
+class ShownFinding(msgspec.Struct, frozen=True):
+    """A finding for people."""
+
+    id: str
+    state: FindingState
+    severity: Severity
+    graph: str
+    partition: str
+    key: str
+    statement: str
+    opened: str
+    seen: str
+    by: str = ""
+    note: str = ""
+    until: str = ""
+
+
+class Heeded(msgspec.Struct, frozen=True):
+    """What came of a saying."""
+
+    finding: ShownFinding | None
+    """As it is now; None when there is no such finding, or it is over."""
+
+
+class FindingsDesk:
+    """Answers for one site."""
+
+    def __init__(self, spool: Spool, clock: Clock, uids: Callable[[], Mapping[str, str]]) -> None:
+        self._spool = spool
+        self._clock = clock
+        self._uids = uids
+        """Of the graphs, by name."""
+
+    async def show(self, question: FindingsQuestion) -> list[ShownFinding]:
+        """Return the findings that are asked for, by graph and partition, oldest first."""
+        uid = self._uids().get(question.graph, question.graph)
+        found = await self._spool.desk.run(lambda: all_findings(self._spool.ledger.db))
+        return [self._shown(each) for each in found if uid in {"", each.graph}]
+
+    async def counts(self) -> list[FindingCount]:
+        """Return how many findings go on, by graph, state and severity."""
+        shown = await self.show(FindingsQuestion())
+        counted = Counter((each.graph, each.state, each.severity) for each in shown if each.state != "Cleared")
+        return [FindingCount(*key, n) for key, n in sorted(counted.items())]
+
+    async def heed(self, saying: Saying) -> Heeded:
+        """Note what somebody says, and return once that is on the disk."""
+        now_ns = self._clock()
+        heeded = await self._spool.desk.run(lambda: self._heed(saying, now_ns))
+        return Heeded(self._shown(heeded) if heeded else None)
+
+    def _heed(self, saying: Saying, now_ns: int) -> StoredFinding | None:
+        with self._spool.ledger.transaction() as db:
+            found = find_finding(db, saying.id)
+            if found is None or (found.life.over and saying.kind != "Unshelved"):
+                return None
+            after = msgspec.structs.replace(found, life=_said(found.life, saying, now_ns))
+            save_findings(db, [after])
+            add_to_book(db, (found.graph, "", FINDINGS + saying.kind.lower()))
+        return after
+
+    def _shown(self, stored: StoredFinding) -> ShownFinding:
+        names = {uid: name for name, uid in self._uids().items()}
+        life, state = stored.life, state_of(stored.life, self._clock())
+        word = life.word if life.word is not None and state in {life.word.kind, "Cleared"} else None
+        return ShownFinding(
+            id=stored.id,
+            state=state,
+            severity=life.finding.severity,
+            graph=names.get(stored.graph, stored.graph),
+            partition=stored.partition,
+            key=life.finding.key,
+            statement=life.finding.statement,
+            opened=rfc3339(life.opened_ns),
+            seen=rfc3339(life.seen_ns),
+            by=word.by if word else "",
+            note=word.note if word else "",
+            until=rfc3339(word.until_ns) if word and word.until_ns else "",
+        )
+
+
+def finding_routes(desk: Callable[[], FindingsDesk | None]) -> list[web.RouteDef]:
+    """Return the routes; `desk` gives None while there is no site."""
+
+    async def show(request: web.Request) -> web.Response:
+        question = await question_of(request, FindingsQuestion)
+        at = desk()
+        return reply(await at.show(question) if at else None)
+
+    async def say(request: web.Request) -> web.Response:
+        saying = await question_of(request, Saying)
+        at = desk()
+        return reply(await at.heed(saying) if at else None)
+
+    return [web.post("/findings", show), web.post("/findings/say", say)]
+
+
+def _said(life: Life, saying: Saying, now_ns: int) -> Life:
+    if saying.kind == "Unshelved":
+        shelved = life.word is not None and life.word.kind == "Shelved"
+        return msgspec.structs.replace(life, word=None) if shelved else life
+    until_ns = now_ns + saying.seconds * NANOS_PER_SECOND if saying.kind == "Shelved" else 0
+    word = Word(saying.kind, saying.by, now_ns, life.finding.severity, until_ns, saying.note)
+    return msgspec.structs.replace(life, word=word)

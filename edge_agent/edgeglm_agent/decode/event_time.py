@@ -1,0 +1,60 @@
+"""When a payload says that it was measured, in nanoseconds since the epoch."""
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from edgeglm_agent.decode.refused import Reason, Refused
+
+_LATEST_SECONDS: Final = 4_102_444_800  # the year 2100: what lies beyond is no time but a wrong unit
+_DIGITS: Final = re.compile(r"[0-9]{1,19}")
+"""Nanoseconds come as text, too, and they alone: beyond 2**53 many writers of JSON cannot write them as a number."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def event_time_ns(value: Any, time_format: str) -> int:  # noqa: ANN401 - the shape of JSON
+    """Read a timestamp; raises Refused when it is none of that format."""
+    nanos = _READERS[time_format](value)
+    if not 0 <= nanos < _LATEST_SECONDS * 1_000_000_000:
+        raise Refused(Reason.TIMESTAMP)
+    return nanos
+
+
+def _scaled(value: Any, nanos: int) -> int:  # noqa: ANN401 - the shape of JSON
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Refused(Reason.TIMESTAMP)
+    if isinstance(value, int):
+        return value * nanos
+    if not math.isfinite(value) or abs(value) * nanos > _LATEST_SECONDS * 1_000_000_000:
+        raise Refused(Reason.TIMESTAMP)
+    # A float of seconds carries some 200 ns of noise; microseconds are what it can honestly say.
+    return round(value * nanos / 1_000) * 1_000
+
+
+def _nanoseconds(value: Any) -> int:  # noqa: ANN401 - the shape of JSON
+    digits = isinstance(value, str) and _DIGITS.fullmatch(value)
+    return _scaled(int(value) if digits else value, nanos=1)
+
+
+def _iso8601(value: Any) -> int:  # noqa: ANN401 - the shape of JSON
+    if not isinstance(value, str) or len(value) > 64:
+        raise Refused(Reason.TIMESTAMP)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise Refused(Reason.TIMESTAMP) from error
+    if moment.tzinfo is None:  # a local time without its zone is a guess
+        raise Refused(Reason.TIMESTAMP)
+    span = moment - _EPOCH
+    return (span.days * 86_400 + span.seconds) * 1_000_000_000 + span.microseconds * 1_000
+
+
+_READERS: Final[dict[str, Callable[[Any], int]]] = {
+    "Seconds": partial(_scaled, nanos=1_000_000_000),
+    "Milliseconds": partial(_scaled, nanos=1_000_000),
+    "Nanoseconds": _nanoseconds,
+    "ISO8601": _iso8601,
+}

@@ -1,0 +1,58 @@
+"""Ids made of what a message says: `{line}/{machine}` from the topic, `{$.machine}` and `{@.id}` from the payload."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from edgeglm_agent.decode.path import Getter, Place, compile_path
+from edgeglm_agent.decode.refused import Reason, Refused
+
+MAX_ID_CHARS: Final = 128
+_PLACE: Final = re.compile(r"\{([^{}]*)\}")
+
+Captures = Mapping[str, str]
+
+
+class BadTemplate(ValueError):  # noqa: N818 - names what it is about
+    """The template asks for something that a message does not offer."""
+
+
+def check_template(template: str, known: Collection[str]) -> None:
+    """Raise BadTemplate when a template asks for a capture that there is not, and BadPath for a path that is none."""
+    for name in _PLACE.findall(template):
+        if _is_path(name):
+            compile_path(name)
+        elif name not in known:
+            offered = ", ".join(sorted(known)) or "nothing"
+            raise BadTemplate(f"{template!r} asks for {{{name}}}, but the topic captures {offered}")
+
+
+class IdTemplate:
+    """A template, compiled. Make it only of a text that passed the check."""
+
+    def __init__(self, template: str) -> None:
+        self._pieces = _PLACE.split(template)
+        """Text and place by turns."""
+        self._paths: dict[str, Getter] = {name: compile_path(name) for name in self._pieces[1::2] if _is_path(name)}
+
+    def fill(self, captures: Captures, place: Place) -> str:
+        """Return the id, or raise Refused when what a stranger put into topic or payload makes a bad one."""
+        pieces = list(self._pieces)
+        for at in range(1, len(pieces), 2):
+            get = self._paths.get(pieces[at])
+            pieces[at] = _part(captures[pieces[at]] if get is None else get(place))
+        text = "".join(pieces)
+        if not text or len(text) > MAX_ID_CHARS:
+            raise Refused(Reason.ENTITY)
+        return text
+
+
+def _is_path(name: str) -> bool:
+    return name.startswith(("$", "@"))
+
+
+def _part(value: Any) -> str:  # noqa: ANN401 - the shape of JSON
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not text or not text.isprintable():
+        raise Refused(Reason.ENTITY)
+    return text

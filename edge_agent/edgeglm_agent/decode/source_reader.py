@@ -1,0 +1,45 @@
+"""A source, compiled: from a message's topic and payload to what it says."""
+
+from typing import Final, Protocol
+
+from edgeglm_agent.decode.id_template import Captures
+from edgeglm_agent.decode.json_source import JsonReader
+from edgeglm_agent.decode.observation import Decoded
+from edgeglm_agent.decode.refused import Reason, Refused
+from edgeglm_agent.decode.senml_source import SenmlReader
+from edgeglm_agent.decode.sensor_things import SensorThingsReader
+from edgeglm_agent.decode.topic import compile_topic
+from edgeglm_api.sensor_graph import Source
+
+
+class FormatReader(Protocol):
+    """Reads the payloads of one source, in the one format that it has."""
+
+    def __init__(self, source: Source) -> None: ...
+
+    def read(self, captures: Captures, payload: bytes, arrived_ns: int) -> Decoded:
+        """Understand one payload; raises Refused with the reason when nothing of it can be used."""
+        ...
+
+
+class SourceReader:
+    """Reads the messages of one source. Stateless: the same message says the same at any time."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.topic = compile_topic(source.topic)
+        self._format = _FORMATS[source.format](source)
+
+    def read(self, topic: str, payload: bytes, arrived_ns: int) -> Decoded:
+        """Understand one message whose topic matches; raises Refused when nothing of it can be used."""
+        captures = self.topic.match(topic)
+        if captures is None:
+            raise Refused(Reason.UNMATCHED)
+        return self._format.read(captures, payload, arrived_ns)
+
+
+_FORMATS: Final[dict[str, type[FormatReader]]] = {
+    "JSON": JsonReader,
+    "SenML": SenmlReader,
+    "SensorThings": SensorThingsReader,
+}

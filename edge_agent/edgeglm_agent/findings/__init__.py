@@ -1,0 +1,9 @@
+"""Findings have a life: they open, go on, clear, and people have a word in it.
+
+| module | its one idea |
+|---|---|
+| `life` | pure: one finding from window to window, and whether that is news |
+| `word` | pure: what a person said of a finding, and how long it holds |
+| `book` | the findings of one partition in the ledger, moved on by one look |
+| `turns` | windows and answers of a partition in the order of time, however late an answer comes |
+"""

@@ -1,0 +1,47 @@
+"""Evidence: a fact about one series that code found, with an id that findings must cite."""
+
+from typing import Literal
+
+import msgspec
+
+EvidenceKind = Literal["Limit", "ZScore", "StateChange", "Silence", "Rate"]
+
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A limit that was passed, a value that runs away, a mean far from the usual, a state that changed, or silence."""
+
+    id: str
+    kind: EvidenceKind
+    node: str
+    property: str
+    """For silence, the source."""
+    unit: str
+    value: float = 0.0
+    """The worst reading for a limit, the slope per second for a rate, the window's mean for a z-score, for silence the
+    seconds that are expected.
+    """
+    bound: float = 0.0
+    """The limit that was passed, the greatest slope that is usual, or the usual mean."""
+    limit: str = ""
+    """Which of the four limits."""
+    onset_ns: int = 0
+    z: float = 0.0
+    before: str = ""
+    after: str = ""
+    changes: int = 0
+    """How often a state changed; `before` and `after` are those at the begin and the end of the window."""
+
+
+def is_alarming(item: Evidence) -> bool:
+    """Tell whether an alarm limit was passed, not only a warning limit."""
+    return item.limit in {"highHigh", "lowLow"}
+
+
+def signature(evidence: tuple[Evidence, ...]) -> str:
+    """Return what is wrong, without its numbers: windows with one signature tell one story and may be told as one."""
+    return "|".join(sorted(f"{item.node}\x1f{item.property}\x1f{item.limit or item.kind}" for item in evidence))
+
+
+def speaks_for_itself(evidence: tuple[Evidence, ...]) -> bool:
+    """Tell whether a window has something that no other window may be told in place of: a breach, or a change."""
+    return any(item.kind in {"Limit", "StateChange"} for item in evidence)

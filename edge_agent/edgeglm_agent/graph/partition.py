@@ -1,0 +1,184 @@
+"""One partition of one graph: its panes, its watermark, and what it has learned. The unit of ordering.
+
+The watermark is the least event time over the series that are still heard, less the allowed lateness. A series that
+was silent for longer than the idle timeout no longer holds it back, nor does one that speaks only when something
+happens while others can be heard: its silence means nothing. When none is heard at all, the arrival clock
+closes what is open; that clock is the one in the raw log, so a replay closes the same windows at the same records.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from edgeglm_agent.decode.observation import Observation
+from edgeglm_agent.decode.refused import Reason, Refused
+from edgeglm_agent.graph.baseline import Baseline
+from edgeglm_agent.graph.counter import Count
+from edgeglm_agent.graph.pane import Pane
+from edgeglm_agent.graph.silence import Expectations, begin_anew
+from edgeglm_agent.graph.state import Holders
+from edgeglm_agent.graph.window import Window
+from edgeglm_agent.moment import NANOS_PER_SECOND
+from edgeglm_api.sensor_graph import Window as WindowRules
+
+MAX_OPEN_PANES: Final = 4096
+MAX_SERIES: Final = 4096
+_BEGINNING: Final = 0
+_BETWEEN: Final = "\x1f"
+"""No id has it: ids are printable."""
+
+
+class Series(msgspec.Struct, array_like=True):
+    """How far one entity has come in one source."""
+
+    event_ns: int
+    arrived_ns: int
+    rare: bool = False
+    """Whether it speaks only when something happens."""
+
+
+class Quiet(msgspec.Struct, array_like=True):
+    """The quiet windows since this partition last said anything."""
+
+    count: int = 0
+    start_ns: int = 0
+
+
+class Span(msgspec.Struct, frozen=True):
+    """The slices of an era and the windows that they make; the first may begin in the middle, where the era does."""
+
+    slice_ns: int
+    size_ns: int
+    """Of a window, one slice or more of them."""
+    from_ns: int
+
+
+class Partition(msgspec.Struct):
+    """All state of a partition; stored whole with each checkpoint, and owned by the fold."""
+
+    watermark_ns: int = _BEGINNING
+    series: dict[str, Series] = {}
+    panes: dict[int, dict[int, Pane]] = {}
+    """Era to number of the slice to pane."""
+    past: dict[int, dict[int, Pane]] = {}
+    """Likewise those that are closed, and in windows that are still to come."""
+    baselines: dict[str, dict[str, Baseline]] = {}
+    counters: dict[str, Count] = {}
+    """The one heard last is the last one."""
+    holders: Holders = {}
+    """So are these."""
+    expected: Expectations = {}
+    told_ns: int = 0
+    """The end of the last window that was asked about or answered."""
+    quiet: Quiet = msgspec.field(default_factory=Quiet)
+
+    def hear(self, observation: Observation, arrived_ns: int, *, rare: bool = False) -> int | None:
+        """Note how far a series has come, and return how far it was before; None when it is new.
+
+        Raises Refused when there are too many series already.
+        """
+        key = _key(observation)
+        known = self.series.get(key)
+        if known is None:
+            if len(self.series) >= MAX_SERIES:
+                raise Refused(Reason.SERIES_LIMIT)
+            self.series[key] = Series(observation.event_ns, arrived_ns, rare)
+            return None
+        before = known.event_ns
+        known.event_ns = max(before, observation.event_ns)
+        known.arrived_ns = max(known.arrived_ns, arrived_ns)
+        return before
+
+    def listen_again(self, now_ns: int) -> None:
+        """Let every series' silence begin anew: while we could not hear, theirs was not silence."""
+        for series in self.series.values():
+            series.arrived_ns = max(series.arrived_ns, now_ns)
+        begin_anew(self.expected, now_ns)
+
+    @property
+    def heard(self) -> set[str]:
+        """Return the entities that are heard."""
+        return {key.partition(_BETWEEN)[2] for key in self.series}
+
+    def leave(self, entity: str) -> None:
+        """Let an entity that went elsewhere no longer hold the watermark back, nor be missed."""
+        self.miss_no_more(entity)
+        for key in [key for key in self.series if key.partition(_BETWEEN)[2] == entity]:
+            del self.series[key]
+
+    def miss_no_more(self, entity: str) -> None:
+        """Wait no longer for an entity."""
+        for waited in self.expected.values():
+            waited.pop(entity, None)
+
+    def hears(self, observation: Observation) -> bool:
+        """Tell whether the entity of an observation is heard already."""
+        return _key(observation) in self.series
+
+    def sources_heard(self) -> Iterator[str]:
+        """Yield the source of each entity that is heard."""
+        return (key.partition(_BETWEEN)[0] for key in self.series)
+
+    def advance(self, rules: WindowRules, now_ns: int, open_ends: Iterable[int]) -> None:
+        """Move the watermark as far as the series that are heard allow; never back.
+
+        When none is heard, the clock closes the panes that are open and moves the watermark no further than that: a
+        buffer that is sent after an outage is then still in time.
+        """
+        idle_before = now_ns - rules.idle_timeout_seconds * NANOS_PER_SECOND
+        for key in [key for key, series in self.series.items() if series.arrived_ns < idle_before]:
+            del self.series[key]
+        lateness = rules.allowed_lateness_seconds * NANOS_PER_SECOND
+        if self.series:
+            steady = [series for series in self.series.values() if not series.rare]
+            reached = min(series.event_ns for series in steady or self.series.values()) - lateness
+        else:
+            reached = max((end for end in open_ends if end <= now_ns - lateness), default=self.watermark_ns)
+        self.watermark_ns = max(self.watermark_ns, reached)
+
+    @property
+    def open_panes(self) -> int:
+        """How many panes wait for the watermark."""
+        return sum(len(slices) for slices in self.panes.values())
+
+    def pane(self, era: int, number: int) -> Pane:
+        """Return the pane of a slice, made when missing; raises Refused when too many are open."""
+        slices = self.panes.setdefault(era, {})
+        if number not in slices:
+            if self.open_panes >= MAX_OPEN_PANES:
+                raise Refused(Reason.SERIES_LIMIT)
+            slices[number] = Pane()
+        return slices[number]
+
+    def close(self, name: str, era: int, span: Span, *, until_ns: int) -> list[Window]:
+        """Take out the panes of an era that end by then, as windows, oldest first."""
+        slices = self.panes.get(era, {})
+        due = sorted(number for number in slices if (number + 1) * span.slice_ns <= until_ns)
+        windows = [self._window(name, era, span, number) for number in due]
+        if not slices:
+            self.panes.pop(era, None)
+        return windows
+
+    def forget_past(self, eras: Iterable[int]) -> None:
+        """Keep the closed panes of these eras only."""
+        for era in self.past.keys() - set(eras):
+            del self.past[era]
+
+    def _window(self, name: str, era: int, span: Span, number: int) -> Window:
+        """Take a pane out, and return the window that ends with it: it and those before it, as far as one reaches."""
+        pane, end_ns = self.panes[era].pop(number), (number + 1) * span.slice_ns
+        start_ns = max(end_ns - span.size_ns, span.from_ns)
+        if span.slice_ns == span.size_ns:
+            return Window(name, start_ns, end_ns, pane)
+        past = {at: each for at, each in self.past.get(era, {}).items() if (at + 1) * span.slice_ns > start_ns}
+        whole = Pane()
+        for each in (*past.values(), pane):
+            whole.merge(each)
+        # Its messages are told with the first window that has it.
+        self.past[era] = past | {number: msgspec.structs.replace(pane, messages={})}
+        return Window(name, start_ns, end_ns, whole)
+
+
+def _key(observation: Observation) -> str:
+    return f"{observation.source}{_BETWEEN}{observation.entity.id}"

@@ -1,0 +1,58 @@
+"""Evidence in words. The same sentence stands in the prompt and in the finding: the reader sees what was asked."""
+
+from typing import Final
+
+from edgeglm_agent.graph.evidence import Evidence
+from edgeglm_agent.moment import NANOS_PER_SECOND, rfc3339
+
+_LIMITS: Final = {
+    "high": "above its high limit",
+    "highHigh": "above its highHigh alarm limit",
+    "low": "below its low limit",
+    "lowLow": "below its lowLow alarm limit",
+}
+
+
+def sentence(item: Evidence) -> str:
+    """Say what was found, with its numbers."""
+    unit = f" {item.unit}" if item.unit else ""
+    if item.kind == "Limit":
+        return (
+            f"{item.node} {item.property} {number(item.value)}{unit} is {_LIMITS[item.limit]}"
+            f" {number(item.bound)} since {second(item.onset_ns)}"
+        )
+    if item.kind == "Rate":
+        way = f"{'rises' if item.value > 0 else 'falls'} by {number(abs(item.value))}{unit}"
+        return f"{item.node} {item.property} {way} a second, more than {number(item.bound)}"
+    if item.kind == "StateChange":
+        return _change(item)
+    if item.kind == "Silence":
+        return (
+            f"{item.node} is silent: nothing from {item.property} since {second(item.onset_ns)},"
+            f" expected every {number(item.value)} s"
+        )
+    side = "above" if item.z > 0 else "below"
+    return (
+        f"{item.node} {item.property} mean {number(item.value)}{unit} is {abs(item.z):.1f} deviations {side}"
+        f" its usual {number(item.bound)}"
+    )
+
+
+def second(nanos: int) -> str:
+    """Write a moment; nobody reads parts of a second."""
+    return rfc3339(nanos // NANOS_PER_SECOND * NANOS_PER_SECOND)
+
+
+def number(value: float) -> str:
+    """Write a number with four significant digits: digits are tokens, and more of them help no model."""
+    return f"{value:.4g}"
+
+
+def _change(item: Evidence) -> str:
+    subject = f"{item.node} {item.property}"
+    if item.changes == 1:
+        return f"{subject} changed from {item.before} to {item.after} at {second(item.onset_ns)}"
+    return (
+        f"{subject} changed {item.changes} times since {second(item.onset_ns)}, from {item.before} at first to"
+        f" {item.after} at last"
+    )

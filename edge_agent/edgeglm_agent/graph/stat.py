@@ -1,0 +1,117 @@
+"""Statistics of one series that merge in any order to the same bits.
+
+Sums are kept in integers, values scaled by 2**64 and times in milliseconds: floating-point addition depends on the
+order of its terms, and the order in which packets arrive must not change a window (a replay would then ask another
+question).
+"""
+
+import math
+from typing import Final
+
+import msgspec
+
+from edgeglm_api.sensor_graph import Limits
+
+_SCALE_BITS: Final = 64
+
+
+class Breach(msgspec.Struct, frozen=True, array_like=True):
+    """How often a limit was passed, and when first."""
+
+    limit: str
+    bound: float
+    onset_ns: int
+    count: int
+
+
+class Stat(msgspec.Struct, frozen=True, array_like=True):
+    """A mergeable summary of the readings of one series."""
+
+    n: int
+    min: float
+    max: float
+    last_ns: int
+    last: float
+    sum_v: int
+    sum_t: int
+    sum_tt: int
+    sum_tv: int
+    breaches: tuple[Breach, ...] = ()
+    rate: float | None = None
+    """How steep the line may be, per second."""
+
+    @property
+    def mean(self) -> float:
+        """The arithmetic mean."""
+        return self.sum_v / (self.n << _SCALE_BITS)
+
+    @property
+    def slope_per_second(self) -> float:
+        """The slope of the least-squares line; 0 when all readings are of one moment."""
+        spread = self.n * self.sum_tt - self.sum_t * self.sum_t
+        if spread == 0:
+            return 0.0
+        return (self.n * self.sum_tv - self.sum_t * self.sum_v) * 1000 / (spread << _SCALE_BITS)
+
+
+def stat_of(value: float, event_ns: int, limits: Limits) -> Stat:
+    """Return the summary of a single reading."""
+    scaled = int(math.ldexp(value, _SCALE_BITS))
+    millis = event_ns // 1_000_000
+    return Stat(
+        n=1,
+        min=value,
+        max=value,
+        last_ns=event_ns,
+        last=value,
+        sum_v=scaled,
+        sum_t=millis,
+        sum_tt=millis * millis,
+        sum_tv=millis * scaled,
+        breaches=tuple(Breach(name, bound, event_ns, 1) for name, bound in _passed(value, limits)),
+        rate=limits.rate,
+    )
+
+
+def merge_stats(one: Stat, other: Stat) -> Stat:
+    """Return the summary of both; associative and commutative to the bit."""
+    last_ns, last = max((one.last_ns, one.last), (other.last_ns, other.last))
+    return Stat(
+        n=one.n + other.n,
+        min=min(one.min, other.min),
+        max=max(one.max, other.max),
+        last_ns=last_ns,
+        last=last,
+        sum_v=one.sum_v + other.sum_v,
+        sum_t=one.sum_t + other.sum_t,
+        sum_tt=one.sum_tt + other.sum_tt,
+        sum_tv=one.sum_tv + other.sum_tv,
+        breaches=_merge_breaches(one.breaches, other.breaches),
+        rate=min((each for each in (one.rate, other.rate) if each is not None), default=None),
+    )
+
+
+def _passed(value: float, limits: Limits) -> list[tuple[str, float]]:
+    """Name the limits that a value passes; an alarm limit hides the warning limit below it only in what is shown."""
+    passed: list[tuple[str, float]] = []
+    for name, bound in (("high", limits.high), ("highHigh", limits.high_high)):
+        if bound is not None and value > bound:
+            passed.append((name, bound))
+    for name, bound in (("low", limits.low), ("lowLow", limits.low_low)):
+        if bound is not None and value < bound:
+            passed.append((name, bound))
+    return passed
+
+
+def _merge_breaches(one: tuple[Breach, ...], other: tuple[Breach, ...]) -> tuple[Breach, ...]:
+    if not other:
+        return one
+    merged = {(breach.limit, breach.bound): breach for breach in one}
+    for breach in other:
+        key = (breach.limit, breach.bound)
+        known = merged.get(key)
+        if known is None:
+            merged[key] = breach
+        else:
+            merged[key] = Breach(*key, min(known.onset_ns, breach.onset_ns), known.count + breach.count)
+    return tuple(merged[key] for key in sorted(merged))

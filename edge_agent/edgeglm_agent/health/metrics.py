@@ -1,0 +1,117 @@
+"""The status as Prometheus metrics. Nothing is counted twice: what stands in the ledger is read from there."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from edgeglm_agent.health.status import Status
+
+
+def exposition(status: Status) -> bytes:
+    """Return the text that Prometheus scrapes."""
+    registry = CollectorRegistry()
+    registry.register(_StatusCollector(status))
+    return generate_latest(registry)
+
+
+class _StatusCollector(Collector):
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _bundle(self._status)
+        yield from _books(self._status)
+        yield from _graphs(self._status)
+        yield from _spool(self._status)
+        yield from _peers(self._status)
+
+
+def _bundle(status: Status) -> Iterator[Metric]:
+    info = InfoMetricFamily("edgeglm_agent_bundle", "The bundle that is applied.")
+    info.add_metric([], {"sha256": status.bundle.sha256, "verdict": status.bundle.verdict, "site": status.site})
+    yield info
+    yield _gauge("bundle_generation", "Generation of the applied bundle.", status.bundle.generation)
+    rejected = CounterMetricFamily("edgeglm_agent_bundle_rejections", "Bundles that were refused.", labels=["reason"])
+    for reason, n in status.rejections.items():
+        rejected.add_metric([reason], n)
+    yield rejected
+    yield _counter("faults", "Errors that nobody expected.", status.faults)
+
+
+def _books(status: Status) -> Iterator[Metric]:
+    messages = CounterMetricFamily(
+        "edgeglm_agent_messages", "Messages by what became of them.", labels=["graph", "source", "outcome", "reason"]
+    )
+    pending = GaugeMetricFamily(
+        "edgeglm_agent_messages_pending", "Messages in open windows.", labels=["graph", "source"]
+    )
+    for book in status.books.sources:
+        for outcome in ("received", "windowed", "duplicate", "late", "dropped"):
+            messages.add_metric([book.graph, book.source, outcome, ""], getattr(book, outcome))
+        for reason, n in book.dead.items():
+            messages.add_metric([book.graph, book.source, "dead", reason], n)
+        pending.add_metric([book.graph, book.source], book.pending)
+    yield messages
+    yield pending
+    yield _counter("messages_lost", "Acknowledged messages that are accounted for nowhere.", status.books.lost)
+    yield _gauge("books_balanced", "1 when every message is accounted for.", int(status.books.balanced))
+
+
+def _graphs(status: Status) -> Iterator[Metric]:
+    windows = CounterMetricFamily("edgeglm_agent_windows", "Windows by verdict.", labels=["graph", "verdict"])
+    answers = CounterMetricFamily("edgeglm_agent_answers", "Answers by status.", labels=["graph", "status"])
+    findings = CounterMetricFamily("edgeglm_agent_findings", "What became of findings.", labels=["graph", "event"])
+    books = status.books
+    for family, found in ((windows, books.windows), (answers, books.answers), (findings, books.findings)):
+        for graph, counts in found.items():
+            for label, n in counts.items():
+                family.add_metric([graph, label], n)
+        yield family
+    live = GaugeMetricFamily(
+        "edgeglm_agent_findings_live", "Findings that are not over.", labels=["graph", "state", "severity"]
+    )
+    for count in status.findings:
+        live.add_metric([count.graph, count.state, count.severity], count.n)
+    yield live
+
+
+def _spool(status: Status) -> Iterator[Metric]:
+    spool = status.spool
+    yield _gauge("spool_raw_bytes", "Bytes of the raw log.", spool.raw_bytes)
+    yield _gauge("spool_ledger_bytes", "Bytes of the ledger.", spool.ledger_bytes)
+    yield _gauge("spool_cap_bytes", "The most that the spool may hold.", spool.cap_bytes)
+    yield _gauge("spool_backlog", "Entries that are not folded yet.", spool.backlog)
+    yield _gauge("spool_blocked", "1 while nothing is acknowledged.", int(bool(spool.blocked)))
+    yield _counter("spool_write_failures", "Failed writes of the raw log.", spool.write_failures)
+    yield _gauge("dead_letters", "Unusable messages that are kept.", spool.dead_letters.kept)
+    yield _counter("dead_letters_forgotten", "Unusable messages not kept any more.", spool.dead_letters.forgotten)
+    yield _gauge("requests_waiting", "Requests without an answer.", spool.waiting)
+    yield _gauge("requests_asking", "Requests that are being asked.", spool.asking)
+    yield _gauge("answers_undelivered", "Answers that the broker does not have.", spool.undelivered)
+
+
+def _peers(status: Status) -> Iterator[Metric]:
+    brokers = GaugeMetricFamily("edgeglm_agent_broker_connected", "1 while connected.", labels=["broker"])
+    lost = CounterMetricFamily(
+        "edgeglm_agent_broker_sessions_lost", "Reconnects to a broker that forgot us.", labels=["broker"]
+    )
+    for broker in status.brokers:
+        brokers.add_metric([broker.url], int(broker.connected))
+        lost.add_metric([broker.url], broker.sessions_lost)
+    yield brokers
+    yield lost
+    endpoints = GaugeMetricFamily("edgeglm_agent_endpoint_usable", "1 while not shut off.", labels=["endpoint"])
+    for endpoint in status.endpoints:
+        endpoints.add_metric([endpoint.name], int(endpoint.state == "Closed"))
+    yield endpoints
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"edgeglm_agent_{name}", text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"edgeglm_agent_{name}", text, value=value)

@@ -1,0 +1,177 @@
+"""The status: one consistent picture of the agent, for people, for the demo, and as the source of all metrics."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from edgeglm_agent.config.watch import Applied
+from edgeglm_agent.pipeline import books as entries
+from edgeglm_agent.pipeline.books import imbalance
+from edgeglm_agent.spool.checkpoints import Book
+
+
+class SourceBook(msgspec.Struct, frozen=True, rename="camel"):
+    """What became of the messages of one source."""
+
+    graph: str
+    source: str
+    received: int
+    windowed: int
+    duplicate: int
+    late: int
+    dropped: int
+    dead: dict[str, int]
+    pending: int
+    redriven: int
+    """Of those received, dead letters that were driven again."""
+    refused_readings: dict[str, int]
+
+
+class BooksStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """The books, and whether they balance."""
+
+    sources: list[SourceBook]
+    lost: int
+    """Messages that were acknowledged and are accounted for nowhere. Always 0 on a sound disk."""
+    balanced: bool
+    windows: dict[str, dict[str, int]]
+    """Graph to what became of its windows."""
+    answers: dict[str, dict[str, int]]
+    """Graph to answers by status."""
+    findings: dict[str, dict[str, int]]
+    """Graph to what became of findings; `held` counts answers that were not sent, since nothing in them was new."""
+
+
+class DeadLetterStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """The messages of which nothing could be used, as far as they are kept."""
+
+    kept: int
+    payload_bytes: int
+    forgotten: int
+    """Dead messages whose letters are gone, or were never kept: too many."""
+
+
+class SpoolStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """What is on the disk."""
+
+    raw_bytes: int
+    ledger_bytes: int
+    cap_bytes: int
+    backlog: int
+    """Entries of the raw log that are not folded yet."""
+    waiting: int
+    undelivered: int
+    asking: int
+    blocked: str
+    write_failures: int
+    revision: int
+    dead_letters: DeadLetterStatus
+
+
+class EndpointStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """An engine as we see it."""
+
+    name: str
+    state: str
+    last_error: str
+
+
+class BrokerStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """A broker as we see it."""
+
+    url: str
+    connected: bool
+    connects: int
+    sessions_lost: int
+    failure: str
+    sent: int
+    handed_over: int
+
+
+class FindingCount(msgspec.Struct, frozen=True, rename="camel"):
+    """How many findings of a graph are in a state, and how bad they are."""
+
+    graph: str
+    state: str
+    severity: str
+    n: int
+
+
+class Status(msgspec.Struct, frozen=True, rename="camel"):
+    """All of it."""
+
+    version: str
+    namespace: str
+    site: str
+    site_uid: str = msgspec.field(name="siteUID")
+    ready: bool
+    bundle: Applied
+    rejections: dict[str, int]
+    books: BooksStatus
+    findings: list[FindingCount]
+    """Those that are not over."""
+    spool: SpoolStatus
+    endpoints: list[EndpointStatus]
+    brokers: list[BrokerStatus]
+    faults: int
+
+
+def books_status(
+    counts: Mapping[Book, int], pending: Mapping[tuple[str, str], int], names: Mapping[str, str]
+) -> BooksStatus:
+    """Put the books into the form that is shown; graphs by name where it is known."""
+    off = imbalance(counts, pending)
+    sources = sorted({(graph, source) for graph, source, entry in counts if entry == entries.RECEIVED})
+    return BooksStatus(
+        sources=[_source_book(counts, key, pending.get(key, 0), names) for key in sources],
+        lost=counts.get(("", "", entries.LOST), 0) + sum(max(n, 0) for n in off.values()),
+        balanced=not off,
+        windows=_by_graph(counts, "windows.", names),
+        answers=_by_graph(counts, "answers.", names),
+        findings=_by_graph(counts, "findings.", names),
+    )
+
+
+def _source_book(
+    counts: Mapping[Book, int], key: tuple[str, str], pending: int, names: Mapping[str, str]
+) -> SourceBook:
+    return SourceBook(
+        graph=names.get(key[0], key[0]),
+        source=key[1],
+        received=counts.get((*key, entries.RECEIVED), 0),
+        windowed=counts.get((*key, entries.WINDOWED), 0),
+        duplicate=counts.get((*key, entries.DUPLICATE), 0),
+        late=counts.get((*key, entries.LATE), 0),
+        dropped=counts.get((*key, entries.DROPPED), 0),
+        dead=_by_suffix(counts, key, entries.DEAD),
+        pending=pending,
+        redriven=counts.get((*key, entries.REDRIVEN), 0),
+        refused_readings=_by_suffix(counts, key, entries.REFUSED_READING),
+    )
+
+
+def _by_suffix(counts: Mapping[Book, int], key: tuple[str, str], prefix: str) -> dict[str, int]:
+    return {
+        entry.removeprefix(prefix): n
+        for (graph, source, entry), n in sorted(counts.items())
+        if (graph, source) == key and entry.startswith(prefix)
+    }
+
+
+def _by_graph(counts: Mapping[Book, int], prefix: str, names: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (graph, _source, entry), n in sorted(counts.items()):
+        if entry.startswith(prefix):
+            found.setdefault(names.get(graph, graph), {})[entry.removeprefix(prefix)] = n
+    return found
+
+
+def to_json(status: Status) -> bytes:
+    """Return the status as JSON."""
+    return msgspec.json.encode(status, order="deterministic")
+
+
+def to_builtins(status: Status) -> Any:  # noqa: ANN401 - the shape of JSON
+    """Return the status as plain data."""
+    return msgspec.to_builtins(status)

@@ -1,0 +1,113 @@
+"""The composition root: the commands of `edgeglm-agent`."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edgeglm_agent.agent import Agent
+from edgeglm_agent.clock import system_clock
+from edgeglm_agent.config.directory import read_directory
+from edgeglm_agent.config.problem import BundleRejected
+from edgeglm_agent.config.verify import verify
+from edgeglm_agent.control.dead_cli import add_dead_parser, dead
+from edgeglm_agent.control.findings_cli import add_findings_parser, findings
+from edgeglm_agent.health.json_log import log_json
+from edgeglm_agent.health.server import DEFAULT_LISTEN
+from edgeglm_agent.rehearse.cli import add_rehearsal_parsers, record, replay
+from edgeglm_agent.spool.ledger import LedgerTooNew
+from edgeglm_agent.spool.spool import SpoolInUse
+
+EXIT_BAD_INPUT = 2
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status is the return value."""
+    options = _parser().parse_args(arguments)
+    commands = {"run": run, "check": check, "dead": dead, "findings": findings, "record": record, "replay": replay}
+    return commands[options.command](options)
+
+
+def check(options: argparse.Namespace) -> int:
+    """Verify a bundle and say what is wrong with it."""
+    folder = options.bundle
+    try:
+        verified = verify(read_directory(folder))
+    except BundleRejected as rejection:
+        for problem in rejection.problems:
+            sys.stderr.write(f"{problem}\n")
+        sys.stderr.write(f"{folder}: {rejection.verdict}\n")
+        return EXIT_BAD_INPUT
+    bundle = verified.bundle
+    sys.stdout.write(
+        f"{folder}: good. site {bundle.namespace}/{bundle.site}, generation {bundle.generation},"
+        f" {len(bundle.graphs)} graphs, {len(bundle.endpoints)} endpoints, sha256 {verified.sha256}\n"
+    )
+    return 0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the agent until SIGTERM or SIGINT."""
+    log_json(options.log_level)
+    status = 0
+    try:
+        asyncio.run(_run(options))
+    except* (SpoolInUse, LedgerTooNew) as group:
+        status = EXIT_BAD_INPUT
+        for error in _leaves(group):
+            log.error("%s", error)  # noqa: TRY400 - the sentence says it all
+    return status
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
+
+
+async def _run(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await Agent(options.bundle, options.data, system_clock).run(options.listen, stop)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="edgeglm-agent", description="The edge agent of edgeglm.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    runs = commands.add_parser("run", help="run until stopped")
+    runs.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="where bundle.json and sha256 lie")
+    runs.add_argument("--data", type=Path, required=True, metavar="DIR", help="the spool; on a local disk that stays")
+    runs.add_argument(
+        "--listen",
+        type=_address,
+        default=_address(DEFAULT_LISTEN),
+        metavar="HOST:PORT",
+        help="probes, status and metrics",
+    )
+    runs.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    checks = commands.add_parser("check", help="verify a bundle, and say what is wrong with it")
+    checks.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="where bundle.json and sha256 lie")
+    add_dead_parser(commands)
+    add_findings_parser(commands)
+    add_rehearsal_parsers(commands)
+    return parser
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, like {DEFAULT_LISTEN}")
+    return host.strip("[]"), int(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

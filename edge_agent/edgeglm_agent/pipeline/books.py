@@ -1,0 +1,89 @@
+"""The books: per graph and source, what was received and what became of it.
+
+received = windowed + duplicate + late + dropped + dead (by reason) + pending, where pending is counted in the open
+panes. The numbers are written in the transaction that writes the state they describe.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from edgeglm_agent.decode.refused import Reason
+from edgeglm_agent.spool.checkpoints import Book
+from edgeglm_agent.spool.dead_letters import DeadLetter
+from edgeglm_agent.spool.entry import Message
+
+RECEIVED: Final = "received"
+WINDOWED: Final = "windowed"
+DUPLICATE: Final = "duplicate"
+LATE: Final = "late"
+DROPPED: Final = "dropped"
+DEAD: Final = "dead."
+MAX_LETTERS_A_CHECKPOINT: Final = 500
+"""A source that sends nothing but garbage costs little; some of it is enough to see why."""
+REFUSED_READING: Final = "refused_reading."
+"""Parts refused of messages of which others were used; outside the balance, which counts messages."""
+REDRIVEN: Final = "redriven"
+"""Of those received, the ones that were dead letters before; outside the balance, as what follows."""
+UNKEPT: Final = "dead_letters.unkept"
+"""Dead messages of which no letter was kept, so many they were at once; under no graph and no source."""
+LOST: Final = "lost"
+"""Entries that damage to the raw log has cost; under no graph and no source."""
+
+
+class Books:
+    """Counters with one owner, the fold; what changed since the last checkpoint is known."""
+
+    def __init__(self, initial: Mapping[Book, int]) -> None:
+        self._counts = dict(initial)
+        self._changed: set[Book] = set()
+        self.letters: list[DeadLetter] = []
+        """Those of messages that died since the last checkpoint."""
+
+    def add(self, graph: str, source: str, entry: str, n: int = 1) -> None:
+        """Count."""
+        book = (graph, source, entry)
+        self._counts[book] = self._counts.get(book, 0) + n
+        self._changed.add(book)
+
+    def bury(self, graph: str, source: str, reason: Reason, message: Message) -> None:
+        """Count a message as dead, and keep its letter."""
+        self.add(graph, source, DEAD + reason)
+        if len(self.letters) < MAX_LETTERS_A_CHECKPOINT:
+            self.letters.append(DeadLetter(graph, source, reason, message))
+        else:
+            self.add("", "", UNKEPT)
+
+    def changed(self) -> dict[Book, int]:
+        """Return the counters that differ from the last checkpoint."""
+        return {book: self._counts[book] for book in self._changed}
+
+    def saved(self) -> None:
+        """Note that a checkpoint holds them all."""
+        self._changed.clear()
+        self.letters.clear()
+
+    def all(self) -> dict[Book, int]:
+        """Return a copy of all counters."""
+        return dict(self._counts)
+
+
+def imbalance(counts: Mapping[Book, int], pending: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """Return the sources whose books do not balance, and by how much; empty when all is well."""
+    off: dict[tuple[str, str], int] = {}
+    for source in {(graph, name) for graph, name, entry in counts if entry == RECEIVED}:
+        received = counts[(*source, RECEIVED)]
+        accounted = sum(n for book, n in counts.items() if book[:2] == source and _is_outcome(book[2]))
+        difference = received - accounted - pending.get(source, 0)
+        if difference:
+            off[source] = difference
+    return off
+
+
+def total(counts: Mapping[Book, int], entries: Iterable[str]) -> int:
+    """Return the sum of some entries over all sources."""
+    wanted = frozenset(entries)
+    return sum(n for book, n in counts.items() if book[2] in wanted)
+
+
+def _is_outcome(entry: str) -> bool:
+    return entry in {WINDOWED, DUPLICATE, LATE, DROPPED} or entry.startswith(DEAD)

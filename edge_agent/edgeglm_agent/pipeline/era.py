@@ -1,0 +1,72 @@
+"""One set of rules of a graph, in force from a window boundary on."""
+
+import msgspec
+
+from edgeglm_agent.decode.source_reader import SourceReader
+from edgeglm_agent.graph.build import Surroundings
+from edgeglm_agent.graph.derive import Derivation
+from edgeglm_agent.graph.membership import Membership
+from edgeglm_agent.graph.partition import Span
+from edgeglm_agent.identity import rule_digest
+from edgeglm_agent.moment import NANOS_PER_SECOND
+from edgeglm_api.bundle import Graph
+from edgeglm_api.sensor_graph import Kind, Measurement
+
+
+class EraState(msgspec.Struct, frozen=True):
+    """What of an era is stored."""
+
+    number: int
+    from_ns: int
+    rules: Graph
+
+
+class Era:
+    """The rules, compiled."""
+
+    def __init__(self, state: EraState) -> None:
+        rules = state.rules
+        self.state = state
+        self.rules = rules
+        self.number = state.number
+        self.from_ns = state.from_ns
+        self.size_ns = rules.window.size_seconds * NANOS_PER_SECOND
+        self.slice_ns = (rules.window.slide_seconds or rules.window.size_seconds) * NANOS_PER_SECOND
+        self.span = Span(slice_ns=self.slice_ns, size_ns=self.size_ns, from_ns=self.from_ns)
+        self.digest = rule_digest(rules)
+        self.readers = {source.name: SourceReader(source) for source in rules.sources}
+        self._kinds = {source.name: source.kind for source in rules.sources}
+        self.expected = {each.name: each.expect_every_seconds for each in rules.sources if each.expect_every_seconds}
+        """Source to how often it is to be heard, in seconds."""
+        self.derivations = tuple(Derivation(each) for each in rules.derived)
+        self.membership = Membership(rules.topology, rules.window.partition_by)
+        self.surroundings = Surroundings(rules.topology, self.membership, _units(rules), _events_per_node(rules))
+
+    def kind_of(self, source: str) -> Kind:
+        """Return what the messages of a source are."""
+        return self._kinds[source]
+
+    def holds(self, source: str) -> bool:
+        """Tell whether what a source says holds until it says something else."""
+        return self._kinds[source] in {"State", "Relation"}
+
+
+def _units(rules: Graph) -> dict[str, str]:
+    units: dict[str, str] = {}
+    for source in rules.sources:
+        for measurement in source.measurements:
+            units.setdefault(measurement.property, _unit(measurement))
+    return units | {each.property: each.unit for each in rules.derived}
+
+
+def _events_per_node(rules: Graph) -> dict[str, int]:
+    return {
+        measurement.property: source.limits.events_per_node
+        for source in rules.sources
+        if source.kind == "Event"
+        for measurement in source.measurements
+    }
+
+
+def _unit(measurement: Measurement) -> str:
+    return f"{measurement.unit}/s" if measurement.type == "Counter" else measurement.unit

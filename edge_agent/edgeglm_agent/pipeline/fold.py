@@ -1,0 +1,210 @@
+"""The fold of all graphs of a site: one entry of the raw log after the other."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from edgeglm_agent.decode.refused import Reason
+from edgeglm_agent.graph.partition import Partition
+from edgeglm_agent.graph.relations import Relations
+from edgeglm_agent.graph.silence import waits
+from edgeglm_agent.identity import rule_digest
+from edgeglm_agent.moment import NANOS_PER_SECOND
+from edgeglm_agent.pipeline import books as entries
+from edgeglm_agent.pipeline.allowance import Spent
+from edgeglm_agent.pipeline.books import Books
+from edgeglm_agent.pipeline.dup_tail import DupTail
+from edgeglm_agent.pipeline.era import EraState
+from edgeglm_agent.pipeline.graph_fold import Closed, GraphFold
+from edgeglm_agent.pipeline.whereabouts import Whereabouts
+from edgeglm_agent.spool.checkpoints import Snapshot
+from edgeglm_agent.spool.entry import Connected, Disconnected, Entry, Message, Redriven
+from edgeglm_api.bundle import Bundle, Graph
+
+MAX_REDRIVEN: Final = 4096
+"""More than are driven again at once; those of earlier times are out of the table."""
+_NOWHERE: Final = ("", "")
+"""Graph and source of messages that no source wants."""
+RELATIONS: Final = "\x1frelations"
+"""The name under which a graph's relations are stored beside its partitions; no partition has it: ids are printable."""
+MAX_ROUTES: Final = 4096
+"""Topics whose sources are remembered; strangers may send on any number of topics."""
+
+
+class FoldState(msgspec.Struct):
+    """What belongs to no graph."""
+
+    now_ns: int = 0
+    """The arrival time of the last entry."""
+    deaf: set[str] = set()
+    """Brokers that cannot be heard now: no time goes by for the windows of their graphs."""
+    redriven: list[int] = []
+    """The dead letters that were driven again last: who asks for one twice gets it once."""
+    spent: dict[str, dict[str, Spent]] = {}
+    """Graph uid to source to what it has brought in its last second."""
+
+
+class Fold:
+    """State of the whole pipeline. One owner, the ledger's thread."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.books = Books(snapshot.books)
+        self.state = msgspec.json.decode(snapshot.fold, type=FoldState) if snapshot.fold else FoldState()
+        self.graphs = self._restore(snapshot)
+        self.tail = DupTail()
+        self.exhumed: list[int] = []
+        """The dead letters that were driven again since the last checkpoint."""
+        self.at_end = False
+        """Whether all that there is was heard, as at the end of a recording: silence then means nothing."""
+        self._routes: dict[str, list[tuple[GraphFold, str]]] = {}
+
+    def apply(self, bundle: Bundle) -> list[Closed]:
+        """Take on a bundle: new graphs begin, changed ones cut over, the windows of those that are gone are closed."""
+        self._routes.clear()
+        wanted = {graph.uid: graph for graph in bundle.graphs}
+        closed = [item for uid in self.graphs.keys() - wanted.keys() for item in self.graphs[uid].flush()]
+        for uid, rules in wanted.items():
+            self._apply_graph(uid, rules)
+        self.graphs = {uid: self.graphs[uid] for uid in wanted}
+        self.state.spent = {uid: spent for uid, spent in self.state.spent.items() if uid in wanted}
+        return closed
+
+    def take(self, number: int, entry: Entry) -> list[Closed]:
+        """Fold one entry in, and return the windows that it closes."""
+        before, self.state.now_ns = self.state.now_ns, entry.arrived_ns
+        closed: list[Closed] = []
+        if isinstance(entry, Message):
+            closed += self._message(number, entry)
+        elif isinstance(entry, Redriven):
+            closed += self._redriven(entry)
+        elif isinstance(entry, Connected):
+            self._connected(entry)
+        elif isinstance(entry, Disconnected):
+            self.state.deaf.add(entry.broker)
+        if before // NANOS_PER_SECOND != entry.arrived_ns // NANOS_PER_SECOND:
+            for graph in self._heard():
+                closed += graph.tick(entry.arrived_ns, misses=not self.at_end)
+        return closed
+
+    def recall(self, number: int, entry: Entry) -> None:
+        """Take an entry that is folded in already into the tail, as after a restart."""
+        if isinstance(entry, Message):
+            self.tail.is_redelivery(number, entry)
+        elif isinstance(entry, Connected):
+            self.tail.connected(entry)
+
+    def pending(self) -> dict[tuple[str, str], int]:
+        """Return graph and source to the number of messages in open panes."""
+        pending: dict[tuple[str, str], int] = {}
+        for uid, graph in self.graphs.items():
+            for source, n in graph.pending():
+                pending[uid, source] = pending.get((uid, source), 0) + n
+        return pending
+
+    @property
+    def open_panes(self) -> int:
+        """How many panes wait for their watermark."""
+        return sum(partition.open_panes for graph in self.graphs.values() for partition in graph.partitions.values())
+
+    @property
+    def awaits_time(self) -> bool:
+        """Whether time that goes by may close a window, or open one for somebody who is missed."""
+        partitions = [partition for graph in self.graphs.values() for partition in graph.partitions.values()]
+        return any(partition.panes or waits(partition.expected) for partition in partitions)
+
+    def _restore(self, snapshot: Snapshot) -> dict[str, GraphFold]:
+        eras = {uid: body for (uid, name), body in snapshot.partitions.items() if name == ""}
+        return {
+            uid: self._graph_fold(
+                uid,
+                msgspec.json.decode(body, type=tuple[EraState, ...]),
+                Whereabouts(
+                    _relations(snapshot.partitions.get((uid, RELATIONS))),
+                    {name: _partition(state) for name, state in _of_graph(snapshot.partitions, uid)},
+                ),
+            )
+            for uid, body in eras.items()
+        }
+
+    def _graph_fold(self, uid: str, eras: tuple[EraState, ...], whereabouts: Whereabouts) -> GraphFold:
+        return GraphFold(eras, whereabouts, self.books, self.state.spent.setdefault(uid, {}))
+
+    def _apply_graph(self, uid: str, rules: Graph) -> None:
+        known = self.graphs.get(uid)
+        if known is None:
+            first = EraState(number=1, from_ns=0, rules=rules)
+            self.graphs[uid] = self._graph_fold(uid, (first,), Whereabouts(Relations(), {}))
+        elif rule_digest(known.rules) != rule_digest(rules):
+            known.cut_over(rules)
+        elif known.rules != rules:
+            known.replace_rules(rules)
+
+    def _connected(self, entry: Connected) -> None:
+        self.tail.connected(entry)
+        self.state.deaf.discard(entry.broker)
+        for graph in self.graphs.values():
+            if graph.rules.broker.url == entry.broker:
+                graph.listen_again(entry.arrived_ns)
+
+    def _heard(self) -> list[GraphFold]:
+        return [graph for graph in self.graphs.values() if graph.rules.broker.url not in self.state.deaf]
+
+    def _message(self, number: int, message: Message) -> list[Closed]:
+        routes = self._route(message.topic)
+        if self.tail.is_redelivery(number, message):
+            for uid, source in [(graph.uid, source) for graph, source in routes] or [_NOWHERE]:
+                self.books.add(uid, source, entries.RECEIVED)
+                self.books.add(uid, source, entries.DUPLICATE)
+            return []
+        return self._deliver(routes, message)
+
+    def _deliver(self, routes: Sequence[tuple[GraphFold, str]], message: Message) -> list[Closed]:
+        if not routes:
+            self.books.add(*_NOWHERE, entries.RECEIVED)
+            self.books.bury(*_NOWHERE, Reason.UNMATCHED, message)
+        closed: list[Closed] = []
+        for graph, source in routes:
+            if message.size > len(message.payload):
+                graph.refuse(source, message, Reason.TOO_LARGE)
+            else:
+                closed += graph.take(source, message)
+        return closed
+
+    def _redriven(self, entry: Redriven) -> list[Closed]:
+        """Deliver a dead letter once, to whom it was dead for."""
+        if entry.seq in self.state.redriven:
+            return []
+        self.state.redriven = [*self.state.redriven, entry.seq][-MAX_REDRIVEN:]
+        self.exhumed.append(entry.seq)
+        routes = self._route(entry.message.topic)
+        if entry.source:
+            routes = [(graph, name) for graph, name in routes if (graph.uid, name) == (entry.graph, entry.source)]
+        for uid, source in [(graph.uid, name) for graph, name in routes] or [_NOWHERE]:
+            self.books.add(uid, source, entries.REDRIVEN)
+        return self._deliver(routes, entry.message)
+
+    def _route(self, topic: str) -> list[tuple[GraphFold, str]]:
+        known = self._routes.get(topic)
+        if known is None:
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
+            known = self._routes[topic] = [
+                (graph, name)
+                for graph in self.graphs.values()
+                for name, reader in graph.eras[-1].readers.items()
+                if reader.topic.match(topic) is not None
+            ]
+        return known
+
+
+def _of_graph(partitions: Mapping[tuple[str, str], bytes], uid: str) -> Iterable[tuple[str, bytes]]:
+    return [(name, body) for (graph, name), body in partitions.items() if graph == uid and name not in {"", RELATIONS}]
+
+
+def _relations(body: bytes | None) -> Relations:
+    return msgspec.json.decode(body, type=Relations) if body else Relations()
+
+
+def _partition(body: bytes) -> Partition:
+    return msgspec.json.decode(body, type=Partition)

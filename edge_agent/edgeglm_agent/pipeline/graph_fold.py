@@ -1,0 +1,291 @@
+"""The fold of one graph: observations into partitions, partitions into closed windows."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from edgeglm_agent.decode.observation import Observation
+from edgeglm_agent.decode.refused import Reason, Refused
+from edgeglm_agent.graph.counter import rated
+from edgeglm_agent.graph.derive import derive
+from edgeglm_agent.graph.pane import Pane
+from edgeglm_agent.graph.partition import Partition
+from edgeglm_agent.graph.silence import newly_missed
+from edgeglm_agent.graph.window import Window
+from edgeglm_agent.moment import NANOS_PER_SECOND
+from edgeglm_agent.pipeline import books as entries
+from edgeglm_agent.pipeline.allowance import Allowance, Spent
+from edgeglm_agent.pipeline.books import Books
+from edgeglm_agent.pipeline.era import Era, EraState
+from edgeglm_agent.pipeline.observe import observe
+from edgeglm_agent.pipeline.whereabouts import Whereabouts
+from edgeglm_agent.spool.entry import Message
+from edgeglm_api.bundle import Graph
+from edgeglm_api.sensor_graph import Kind, SourceLimits
+
+MAX_AGE_SECONDS: Final = 7 * 86_400
+"""Beyond the session expiry: a device whose clock says 1970 must not hold the watermark back for ever."""
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """A window that was just closed, and the rules that it was gathered under."""
+
+    window: Window
+    era: Era
+    partition: Partition
+
+
+class GraphFold:
+    """State: the eras and the partitions of one graph. Owned by the fold."""
+
+    def __init__(
+        self, states: tuple[EraState, ...], whereabouts: Whereabouts, books: Books, spent: dict[str, Spent]
+    ) -> None:
+        self.eras = [Era(state) for state in states]
+        self.whereabouts = whereabouts
+        self.partitions = whereabouts.partitions
+        self._allowance = Allowance(spent)
+        self._heard = self._count_heard()
+        self.touched = whereabouts.touched
+        self._books = books
+
+    @property
+    def rules(self) -> Graph:
+        """The rules that new readings come under."""
+        return self.eras[-1].rules
+
+    @property
+    def uid(self) -> str:
+        """The identity of the graph, which outlives changes of its rules."""
+        return self.rules.uid
+
+    def take(self, source: str, message: Message) -> list[Closed]:
+        """Fold one message of a source in, and return the windows that it closes."""
+        self.count(source, entries.RECEIVED)
+        if message.retained and not self.eras[-1].holds(source):
+            # Retained telemetry is old telemetry: it says nothing about now.
+            self.count(source, entries.DROPPED)
+            return []
+        if not self._allowance.admits(source, self._limits(source).readings_per_second, message.arrived_ns):
+            self.count(source, entries.DROPPED)
+            return []
+        try:
+            return self._take(source, message)
+        except Refused as refusal:
+            self._books.bury(self.uid, source, refusal.reason, message)
+            return []
+
+    def listen_again(self, now_ns: int) -> None:
+        """Note that the broker can be heard again."""
+        for name, partition in self.partitions.items():
+            partition.listen_again(now_ns)
+            self.touched.add(name)
+
+    def tick(self, now_ns: int, *, misses: bool = True) -> list[Closed]:
+        """Let time go by in every partition that has something open, or in which somebody is missed from now on."""
+        for name, partition in self.partitions.items():
+            if misses and self.eras[-1].expected:
+                self._open_for_missed(name, partition, now_ns)
+        return [
+            closed
+            for name, partition in self.partitions.items()
+            if partition.panes
+            for closed in self._advance(name, partition, now_ns)
+        ]
+
+    def cut_over(self, rules: Graph) -> None:
+        """Take on changed rules from the next window boundary on; readings before it stay under the old ones."""
+        last = self.eras[-1]
+        boundary = max((self._reach(partition) for partition in self.partitions.values()), default=0)
+        from_ns = -(-boundary // last.slice_ns) * last.slice_ns
+        self.eras.append(Era(EraState(number=last.number + 1, from_ns=from_ns, rules=rules)))
+        self._forget_eras()
+
+    def replace_rules(self, rules: Graph) -> None:
+        """Take on rules that ask the same question, of others or with another destination."""
+        state = self.eras[-1].state
+        self.eras[-1] = Era(EraState(number=state.number, from_ns=state.from_ns, rules=rules))
+
+    def flush(self) -> list[Closed]:
+        """Close everything that is open: the graph is about to go."""
+        return [
+            closed
+            for name, partition in self.partitions.items()
+            for closed in self._close(name, partition, until_ns=2**63 - 1)
+        ]
+
+    def pending(self) -> Iterator[tuple[str, int]]:
+        """Yield source and number of messages for every open pane."""
+        for partition in self.partitions.values():
+            for slices in partition.panes.values():
+                for pane in slices.values():
+                    yield from pane.messages.items()
+
+    def refuse(self, source: str, message: Message, reason: Reason) -> None:
+        """Put a message into the books that need not be looked into."""
+        self.count(source, entries.RECEIVED)
+        self._books.bury(self.uid, source, reason, message)
+
+    def count(self, source: str, entry: str, n: int = 1) -> None:
+        """Count for a source of this graph."""
+        self._books.add(self.uid, source, entry, n)
+
+    def _take(self, source: str, message: Message) -> list[Closed]:
+        observed = observe(self.eras, source, message)
+        readings = sum(len(observation.readings) for _, observation in observed.pairs)
+        self._allowance.spend(source, self._limits(source).readings_per_second, message.arrived_ns, readings)
+        refused = list(observed.refused)
+        placed: list[_Placed] = []
+        for era, observation in observed.pairs:
+            try:
+                placed.append(self._place(era, observation, message.arrived_ns))
+                refused += placed[-1].refused
+            except Refused as refusal:
+                refused.append(refusal.reason)
+        self._account(source, placed, refused)
+        crossed = dict.fromkeys(each.partition for each in placed if each.crossed)
+        return [closed for name in crossed for closed in self._advance(name, self.partitions[name], message.arrived_ns)]
+
+    def _place(self, era: Era, observation: Observation, arrived_ns: int) -> "_Placed":
+        self._refuse_skew(observation, arrived_ns)
+        kind = era.kind_of(observation.source)
+        name = self._note(era, observation) if kind == "Relation" else self.whereabouts.of(era, observation)
+        partition = self.whereabouts.partition(name)
+        before = self._hear(partition, observation, arrived_ns, rare=kind != "Telemetry")
+        crossed = self._may_close(before, observation.event_ns)
+        number = observation.event_ns // era.slice_ns
+        late = (number + 1) * era.slice_ns <= partition.watermark_ns
+        if kind == "State":
+            self.whereabouts.hold(era, name, observation, late=late, now_ns=arrived_ns)
+        if late:
+            return _Placed(name, None, crossed)
+        pane = partition.pane(era.number, number)
+        if observation.source in era.expected:
+            pane.hear(observation)
+        return _Placed(name, pane, crossed, _put(kind, observation, pane, partition))
+
+    def _open_for_missed(self, name: str, partition: Partition, now_ns: int) -> None:
+        """Open a window for whoever is missed: where nobody speaks any more, none would be open to tell it."""
+        era = self.eras[-1]
+        before_ns = now_ns - self.rules.window.allowed_lateness_seconds * NANOS_PER_SECOND
+        for due_ns in newly_missed(partition.expected, before_ns, era.expected):
+            self.touched.add(name)
+            # When too many are open, one of those will tell it.
+            with contextlib.suppress(Refused):
+                partition.pane(era.number, max(due_ns, partition.watermark_ns, era.from_ns) // era.slice_ns)
+
+    def _hear(self, partition: Partition, observation: Observation, arrived_ns: int, *, rare: bool) -> int | None:
+        source = observation.source
+        full = self._heard[source] >= self._limits(source).entities
+        if full and not partition.hears(observation):
+            raise Refused(Reason.SERIES_LIMIT)
+        before = partition.hear(observation, arrived_ns, rare=rare)
+        if before is None:
+            self._heard[source] += 1
+        return before
+
+    def _limits(self, source: str) -> SourceLimits:
+        return self.eras[-1].readers[source].source.limits
+
+    def _count_heard(self) -> Counter[str]:
+        """Return how many entities of each source are heard, in all partitions."""
+        return Counter(source for partition in self.partitions.values() for source in partition.sources_heard())
+
+    def _account(self, source: str, placed: list["_Placed"], refused: list[Reason]) -> None:
+        """Put a message into the books once, under the best that became of any part of it."""
+        if not placed:
+            raise Refused(refused[0])
+        late = [entries.LATE for each in placed if each.pane is None]
+        home = next((each.pane for each in placed if each.pane is not None), None)
+        if home is None:
+            self.count(source, late.pop())
+        else:
+            home.count(source)
+        for reason in (*refused, *late):
+            self.count(source, entries.REFUSED_READING + reason)
+
+    def _refuse_skew(self, observation: Observation, arrived_ns: int) -> None:
+        ahead = observation.event_ns - arrived_ns
+        if ahead > self.rules.window.max_skew_seconds * NANOS_PER_SECOND or -ahead > MAX_AGE_SECONDS * NANOS_PER_SECOND:
+            raise Refused(Reason.SKEW)
+
+    def _note(self, era: Era, observation: Observation) -> str:
+        name, moved = self.whereabouts.note(era, observation)
+        if moved:
+            self._heard = self._count_heard()
+        return name
+
+    def _may_close(self, before: int | None, after: int) -> bool:
+        """Tell whether a series crossed a slice's border; the watermark matters only there."""
+        lateness = self.rules.window.allowed_lateness_seconds * NANOS_PER_SECOND
+        return (
+            before is None
+            or len(self.eras) > 1
+            or (before - lateness) // self.eras[-1].slice_ns < (after - lateness) // self.eras[-1].slice_ns
+        )
+
+    def _advance(self, name: str, partition: Partition, now_ns: int) -> list[Closed]:
+        before, heard = partition.watermark_ns, len(partition.series)
+        partition.advance(self.rules.window, now_ns, list(self._open_ends(partition)))
+        if len(partition.series) < heard:
+            self._heard = self._count_heard()
+        if partition.watermark_ns == before:
+            return []
+        return self._close(name, partition, until_ns=partition.watermark_ns)
+
+    def _close(self, name: str, partition: Partition, *, until_ns: int) -> list[Closed]:
+        closed = [
+            Closed(self.whereabouts.complete(window, era), era, partition)
+            for era in self.eras
+            for window in partition.close(name, era.number, era.span, until_ns=until_ns)
+        ]
+        for item in closed:
+            derive(item.window.pane, item.era.derivations)
+            for source, n in item.window.pane.messages.items():
+                self.count(source, entries.WINDOWED, n)
+        self.whereabouts.settle(self.eras[-1], name, until_ns - max(era.size_ns for era in self.eras))
+        self.touched.add(name)
+        self._forget_eras()
+        partition.forget_past(era.number for era in self.eras)
+        return closed
+
+    def _open_ends(self, partition: Partition) -> Iterator[int]:
+        slices_ns = {era.number: era.slice_ns for era in self.eras}
+        for era, slices in partition.panes.items():
+            yield from ((number + 1) * slices_ns[era] for number in slices)
+
+    def _reach(self, partition: Partition) -> int:
+        return max([partition.watermark_ns, *self._open_ends(partition)])
+
+    def _forget_eras(self) -> None:
+        """Drop old rules under which nothing is open any more."""
+        used = {era for partition in self.partitions.values() for era in partition.panes}
+        while len(self.eras) > 1 and self.eras[0].number not in used:
+            del self.eras[0]
+
+
+class _Placed(msgspec.Struct, frozen=True):
+    """Where one observation went."""
+
+    partition: str
+    pane: Pane | None
+    """None when it came too late."""
+    crossed: bool
+    """Whether a window may be due because of it."""
+    refused: list[Reason] = []
+
+
+def _put(kind: Kind, observation: Observation, pane: Pane, partition: Partition) -> list[Reason]:
+    """Put into a pane what an observation says, and return why parts of it could not be used."""
+    if kind == "Relation":
+        # Which windows have it depends on where it leads then, which may not all be known yet.
+        return []
+    if kind == "Event":
+        pane.happen(observation)
+        return []
+    rates, refused = rated(observation, partition.counters)
+    pane.add(rates)
+    return refused

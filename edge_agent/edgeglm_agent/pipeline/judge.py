@@ -1,0 +1,112 @@
+"""From a closed window to what is done about it: ask the model, tell that all is well, or only count it.
+
+Without `when`, every window asks. With it, a window asks when one of the named detectors fires. Quiet windows are
+counted; at each heartbeat, one `Normal` answer by code covers those since the last word. Nobody wants a `Normal`
+every ten seconds.
+"""
+
+from typing import Final
+
+import msgspec
+
+from edgeglm_agent.findings.life import Series, series_of
+from edgeglm_agent.graph.build import build
+from edgeglm_agent.graph.detect import detect, learned
+from edgeglm_agent.graph.evidence import Evidence, signature
+from edgeglm_agent.graph.partition import Partition, Quiet
+from edgeglm_agent.graph.trim import trim
+from edgeglm_agent.identity import RequestKey, request_id
+from edgeglm_agent.moment import NANOS_PER_SECOND
+from edgeglm_agent.pipeline.graph_fold import Closed
+from edgeglm_agent.reason.request import Request
+from edgeglm_api.bundle import Graph
+
+ASKED: Final = "ask"
+TOLD: Final = "tell"
+QUIET: Final = "quiet"
+
+
+class Site(msgspec.Struct, frozen=True):
+    """Who is asking."""
+
+    name: str
+    uid: str
+    revision: int
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What becomes of a window."""
+
+    verdict: str
+    request: Request
+    """For TOLD it names the window and carries where the answer goes."""
+    since_ns: int
+    """The start of the first window that the answer covers."""
+    evidence: frozenset[Series]
+    """What all evidence is about, that of no interest to `when` and that of trimmed nodes included."""
+
+
+def judge(closed: Closed, site: Site) -> Judged:
+    """Decide about a window, and let its partition learn from it."""
+    era, window, partition = closed.era, closed.window, closed.partition
+    evidence = detect(window, partition.baselines, era.surroundings.units)
+    graph = build(window, era.surroundings, partition.baselines, evidence)
+    partition.baselines = learned(window.pane, partition.baselines, evidence)
+    caps = era.rules.graph
+    request = Request(
+        id=_identity(closed, site),
+        site=site.name,
+        graph=era.rules.name,
+        graph_uid=era.rules.uid,
+        partition=window.partition,
+        start_ns=window.start_ns,
+        end_ns=window.end_ns,
+        expires_ns=window.end_ns + era.rules.reasoning.fresh_for_seconds * NANOS_PER_SECOND,
+        signature=f"{era.digest[:12]}|{signature(evidence)}",
+        subject=trim(graph, max_nodes=caps.max_nodes, max_edges=caps.max_edges),
+        question=era.rules.question,
+        reasoning=era.rules.reasoning,
+        output=era.rules.output,
+        broker=era.rules.broker.url,
+        findings=era.rules.findings,
+    )
+    verdict = _verdict(era.rules, partition, evidence, window.end_ns)
+    since_ns = _note(partition, request, verdict)
+    return Judged(verdict=verdict, request=request, since_ns=since_ns, evidence=series_of(evidence))
+
+
+def _identity(closed: Closed, site: Site) -> str:
+    return request_id(
+        RequestKey(
+            site_uid=site.uid,
+            graph_uid=closed.era.rules.uid,
+            rule_digest=closed.era.digest,
+            partition=closed.window.partition,
+            start_ns=closed.window.start_ns,
+            end_ns=closed.window.end_ns,
+            revision=site.revision,
+        )
+    )
+
+
+def _verdict(rules: Graph, partition: Partition, evidence: tuple[Evidence, ...], end_ns: int) -> str:
+    when = rules.question.when
+    if when is None or any(item.kind in when.detectors for item in evidence):
+        return ASKED
+    if when.heartbeat_seconds is None:
+        return QUIET
+    due = partition.told_ns + when.heartbeat_seconds * NANOS_PER_SECOND
+    return TOLD if partition.told_ns and end_ns >= due else QUIET
+
+
+def _note(partition: Partition, request: Request, verdict: str) -> int:
+    """Note when the partition was last heard of, and return since when that is told."""
+    since = partition.quiet.start_ns if verdict == TOLD and partition.quiet.count else request.start_ns
+    if verdict == QUIET:
+        quiet = partition.quiet
+        partition.quiet = Quiet(quiet.count + 1, quiet.start_ns if quiet.count else request.start_ns)
+        partition.told_ns = partition.told_ns or request.start_ns
+    else:
+        partition.quiet = Quiet()
+        partition.told_ns = request.end_ns
+    return since

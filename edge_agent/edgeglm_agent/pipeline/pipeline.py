@@ -1,0 +1,200 @@
+"""Reads the raw log, folds it, and commits what came of it.
+
+ONE transaction holds the new requests and answers, what is closed, the baselines, the books, and the position up to
+which the raw log is released.
+"""
+
+import logging
+import sqlite3
+from typing import Final
+
+import msgspec
+
+from edgeglm_agent.clock import Clock
+from edgeglm_agent.findings import turns
+from edgeglm_agent.moment import NANOS_PER_SECOND
+from edgeglm_agent.pipeline import books as entries
+from edgeglm_agent.pipeline.dup_tail import TAIL_ENTRIES
+from edgeglm_agent.pipeline.fold import RELATIONS, Fold
+from edgeglm_agent.pipeline.graph_fold import Closed
+from edgeglm_agent.pipeline.judge import ASKED, TOLD, Judged, Site, judge
+from edgeglm_agent.spool import checkpoints, dead_letters
+from edgeglm_agent.spool.findings import forget_findings_of_others
+from edgeglm_agent.spool.ledger import Ledger
+from edgeglm_agent.spool.quiet_windows import QuietWindow
+from edgeglm_agent.spool.raw_log import RawLog
+from edgeglm_agent.spool.raw_reader import RawReader
+from edgeglm_agent.spool.requests import MAX_WAITING, count_waiting, insert_requests
+from edgeglm_api.bundle import Bundle
+
+STEP_ENTRIES: Final = 2000
+CHECKPOINT_ENTRIES: Final = 50_000
+CHECKPOINT_SECONDS: Final = 5
+WINDOWS: Final = "windows."
+FORGOTTEN: Final = "dead_letters.forgotten"
+"""Letters that went beyond the bounds of their table; counted in the ledger alone, under no graph and no source."""
+
+log = logging.getLogger(__name__)
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What a step came to."""
+
+    folded: int = 0
+    requests: int = 0
+    answers: int = 0
+    awaits_time: bool = False
+    """Whether something happens when time goes by: windows are open, or somebody may be missed."""
+    crowded: bool = False
+    """Too many requests wait; nothing was read."""
+
+
+class Pipeline:
+    """Owner of the fold. All methods are called on the ledger's thread."""
+
+    def __init__(self, ledger: Ledger, raw_log: RawLog, site: Site, clock: Clock) -> None:
+        self._ledger = ledger
+        self._raw_log = raw_log
+        self._site = site
+        self._clock = clock
+        snapshot = checkpoints.load(ledger.db)
+        self.fold = Fold(snapshot)
+        self._saved_position = snapshot.position
+        self._saved_ns = clock()
+        self._saved_eras: dict[str, bytes] = {}
+        self._judged: list[Judged] = []
+        self._gone: set[str] = set()
+        raw_log.start_at(snapshot.position)
+        self._reader = RawReader(raw_log, _start(raw_log, snapshot.position))
+        self._recall(snapshot.position)
+
+    @property
+    def position(self) -> int:
+        """The number of the next entry to fold."""
+        return self._reader.next
+
+    def apply(self, bundle: Bundle) -> Progress:
+        """Take on a bundle and commit what that closes."""
+        before = set(self.fold.graphs)
+        closed = self.fold.apply(bundle)
+        self._gone |= before - set(self.fold.graphs)
+        self._judge(closed)
+        progress = self._commit(folded=0)
+        with self._ledger.transaction() as db:
+            forget_findings_of_others(db, self.fold.graphs)
+        return progress
+
+    def step(self) -> Progress:
+        """Fold the next entries, and commit when there is something to commit.
+
+        Raises sqlite3.OperationalError when the disk is full; the next step then begins with the same commit.
+        """
+        if self._judged:
+            return self._commit(folded=0)
+        if count_waiting(self._ledger.db) >= MAX_WAITING:
+            return Progress(crowded=True, awaits_time=self.fold.awaits_time)
+        folded = self._fold()
+        if self._judged or self._checkpoint_due():
+            return self._commit(folded=folded)
+        return Progress(folded=folded, awaits_time=self.fold.awaits_time)
+
+    def checkpoint(self) -> None:
+        """Commit the state as it is, as before a stop."""
+        self._commit(folded=0)
+
+    def _recall(self, position: int) -> None:
+        while self._reader.next < position:
+            chunks = self._reader.read(min(STEP_ENTRIES, position - self._reader.next))
+            if not chunks:
+                return
+            for chunk in chunks:
+                for number, entry in enumerate(chunk.entries, start=chunk.first):
+                    self.fold.recall(number, entry)
+
+    def _fold(self) -> int:
+        folded = 0
+        for chunk in self._reader.read(STEP_ENTRIES):
+            if chunk.lost:
+                log.error("%d entries of the raw log before %d are lost to damage", chunk.lost, chunk.first)
+                self.fold.books.add("", "", entries.LOST, chunk.lost)
+            for number, entry in enumerate(chunk.entries, start=chunk.first):
+                self._judge(self.fold.take(number, entry))
+            folded += len(chunk.entries)
+        return folded
+
+    def _judge(self, closed: list[Closed]) -> None:
+        for item in closed:
+            judged = judge(item, self._site)
+            self.fold.books.add(item.era.rules.uid, "", WINDOWS + judged.verdict)
+            self._judged.append(judged)
+
+    def _checkpoint_due(self) -> bool:
+        behind = self.position - self._saved_position
+        return behind >= CHECKPOINT_ENTRIES or (
+            behind > 0 and self._clock() - self._saved_ns >= CHECKPOINT_SECONDS * NANOS_PER_SECOND
+        )
+
+    def _commit(self, *, folded: int) -> Progress:
+        asked = [judged.request for judged in self._judged if judged.verdict == ASKED]
+        eras = self._changed_eras()
+        with self._ledger.transaction() as db:
+            insert_requests(db, asked)
+            told = sum(turns.closed(db, _quiet(judged)) for judged in self._judged if judged.verdict != ASKED)
+            for uid in self._gone:
+                checkpoints.forget_graph(db, uid)
+            self._bury(db)
+            checkpoints.save(
+                db,
+                position=self.position,
+                fold=msgspec.json.encode(self.fold.state),
+                partitions=[*((uid, "", body) for uid, body in eras.items()), *self._changed_partitions()],
+                books=self.fold.books.changed(),
+            )
+        self._saved(eras)
+        return Progress(folded=folded, requests=len(asked), answers=told, awaits_time=self.fold.awaits_time)
+
+    def _bury(self, db: sqlite3.Connection) -> None:
+        dead_letters.exhume(db, self.fold.exhumed)
+        if letters := self.fold.books.letters:
+            checkpoints.add_to_book(db, ("", "", FORGOTTEN), dead_letters.bury(db, letters))
+
+    def _changed_eras(self) -> dict[str, bytes]:
+        now = {
+            uid: msgspec.json.encode(tuple(era.state for era in graph.eras)) for uid, graph in self.fold.graphs.items()
+        }
+        return {uid: body for uid, body in now.items() if self._saved_eras.get(uid) != body}
+
+    def _changed_partitions(self) -> list[tuple[str, str, bytes]]:
+        return [
+            (uid, name, msgspec.json.encode(graph.partitions[name]))
+            for uid, graph in self.fold.graphs.items()
+            for name in graph.touched
+        ] + [
+            (uid, RELATIONS, msgspec.json.encode(graph.whereabouts.relations))
+            for uid, graph in self.fold.graphs.items()
+            if graph.whereabouts.changed
+        ]
+
+    def _saved(self, eras: dict[str, bytes]) -> None:
+        self.fold.books.saved()
+        self.fold.exhumed.clear()
+        for graph in self.fold.graphs.values():
+            graph.touched.clear()
+            graph.whereabouts.changed = False
+        self._judged.clear()
+        self._gone.clear()
+        self._saved_eras.update(eras)
+        self._saved_position, self._saved_ns = self.position, self._clock()
+        self._raw_log.release(self.position - TAIL_ENTRIES)
+
+
+def _quiet(judged: Judged) -> QuietWindow:
+    return QuietWindow(
+        request=judged.request, since_ns=judged.since_ns, evidence=judged.evidence, tell=judged.verdict == TOLD
+    )
+
+
+def _start(raw_log: RawLog, position: int) -> int:
+    segments = raw_log.segments()
+    oldest = segments[0].first if segments else raw_log.next
+    return max(oldest, position - TAIL_ENTRIES, 1)

@@ -1,0 +1,116 @@
+"""One request from question to checked answer: ask, read, check, repair once."""
+
+import time
+
+import msgspec
+
+from edgeglm_agent.graph.encode import Detail
+from edgeglm_agent.reason.check import Checked, check
+from edgeglm_agent.reason.errors import Because, Declined
+from edgeglm_agent.reason.form import Body
+from edgeglm_agent.reason.outcome import Span, answer_to
+from edgeglm_agent.reason.prompt import Messages, question, repair
+from edgeglm_agent.reason.request import Request
+from edgeglm_agent.reason.router import Routed, Router
+from edgeglm_agent.reason.said import Unreadable, read_said
+from edgeglm_agent.reason.schema import Schema, answer_schema
+from edgeglm_agent.reason.tasks import TASKS
+from edgeglm_api.answer import Answer, ModelUse, Validation
+
+_CUT_OFF = "was cut off at max_tokens; be shorter"
+
+
+class _Attempt(msgspec.Struct, frozen=True):
+    routed: Routed
+    readable: bool
+    checked: Checked
+
+    @property
+    def usable(self) -> bool:
+        return self.readable and self.checked.usable
+
+
+async def ask(request: Request, spans: list[Span], router: Router) -> Answer:
+    """Return the answer to a request; raises NobodyAnswers when it has to wait."""
+    began = time.monotonic()
+    for detail in Detail:
+        try:
+            attempts = await _attempts(request, detail, router)
+        except Declined as error:
+            if error.because is Because.TOO_LONG and detail is not Detail.ANOMALOUS:
+                continue
+            return answer_to(request, "Invalid", spans, validation=Validation(schema_ok=False, refused=(str(error),)))
+        return _answer(request, spans, attempts, _Asked(detail, time.monotonic() - began))
+    raise AssertionError("the last detail either answers or is declined")
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    detail: Detail
+    seconds: float
+
+
+async def _attempts(request: Request, detail: Detail, router: Router) -> list[_Attempt]:
+    messages = question(request, detail)
+    first = await _attempt(request, messages, router)
+    if first.usable:
+        return [first]
+    problems = first.checked.refused
+    return [first, await _attempt(request, repair(messages, first.routed.reply.text, problems), router)]
+
+
+async def _attempt(request: Request, messages: Messages, router: Router) -> _Attempt:
+    task, reasoning = TASKS[request.question.task], request.reasoning
+    routed = await router.ask(reasoning.endpoints, _body(request, messages), reasoning.attempt_timeout_seconds)
+    try:
+        said = read_said(routed.reply.text, task.said)
+    except Unreadable as error:
+        problem = _CUT_OFF if routed.reply.cut_off else f"is not of the schema: {error}"
+        return _Attempt(routed, readable=False, checked=Checked(refused=(problem,)))
+    return _Attempt(routed, readable=True, checked=check(task, said, request.subject, request.question))
+
+
+def _body(request: Request, messages: Messages) -> Body:
+    return {
+        "messages": messages,
+        "max_tokens": request.reasoning.max_tokens,
+        "temperature": 0,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "schema": _schema(request), "strict": True},
+        },
+        # Else a thinking model behind a reasoning parser can leave the content empty.
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
+
+
+def _schema(request: Request) -> Schema:
+    task = TASKS[request.question.task]
+    return answer_schema(task.found, task.claim_schema(request.subject, request.question))
+
+
+def _answer(request: Request, spans: list[Span], attempts: list[_Attempt], asked: _Asked) -> Answer:
+    last = attempts[-1]
+    replies = [attempt.routed.reply for attempt in attempts]
+    endpoint = last.routed.endpoint
+    return answer_to(
+        request,
+        last.checked.verdict if last.usable else "Invalid",
+        spans,
+        checked=last.checked,
+        truncated=asked.detail is not Detail.FULL,
+        model=ModelUse(
+            model=endpoint.model,
+            route=endpoint.place,
+            endpoint=endpoint.name,
+            prompt_tokens=sum(reply.prompt_tokens for reply in replies),
+            completion_tokens=sum(reply.completion_tokens for reply in replies),
+            latency_ms=round(asked.seconds * 1000),
+            attempts=len(attempts),
+        ),
+        validation=Validation(
+            schema_ok=last.readable,
+            unknown_ids=last.checked.unknown_ids,
+            refused=last.checked.refused,
+            repaired=len(attempts) > 1 and last.usable,
+        ),
+    )

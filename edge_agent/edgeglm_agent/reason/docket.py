@@ -1,0 +1,69 @@
+"""The requests as the reasoner sees them: claimed, answered, expired. Runs on the ledger's thread."""
+
+import msgspec
+
+from edgeglm_agent.clock import Clock
+from edgeglm_agent.findings import turns
+from edgeglm_agent.reason.outcome import Span, answer_to
+from edgeglm_agent.reason.plan import Key, Plan, plan
+from edgeglm_agent.reason.request import Request
+from edgeglm_agent.spool.ledger import Ledger
+from edgeglm_agent.spool.requests import cover, forget_old, load_request, spans, waiting
+from edgeglm_api.answer import Answer
+
+KEEP_CLOSED = 5000
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A request that somebody is about to ask, and the windows that it speaks for."""
+
+    key: Key
+    request: Request
+    spans: list[Span]
+
+
+class Docket:
+    """Owner of what is claimed. A claim is in memory only: a crash leaves the request waiting."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._busy: set[Key] = set()
+
+    def claim(self, most: int) -> tuple[list[Claim], int]:
+        """Answer what is too late, claim up to so many of the rest; return the claims and the number that expired."""
+        plans = plan(waiting(self._ledger.db), self._busy, self._clock())
+        expired = [each for each in plans if each.expired]
+        for each in expired:
+            self._expire(each)
+        live = [each for each in plans if not each.expired]
+        return [self._claim(each) for each in live[:most]], len(expired)
+
+    def answer(self, claim: Claim, answer: Answer) -> None:
+        """Store the answer and close the request; the first answer to a request stands."""
+        self._store(claim.request, answer, claim.spans)
+        self._busy.discard(claim.key)
+
+    def release(self, claim: Claim) -> None:
+        """Give a claim back; the request waits again."""
+        self._busy.discard(claim.key)
+
+    def _claim(self, each: Plan) -> Claim:
+        db = self._ledger.db
+        if each.covers:
+            with self._ledger.transaction():
+                cover(db, each.covers, each.request_id)
+        self._busy.add(each.key)
+        return Claim(each.key, load_request(db, each.request_id), spans(db, each.request_id))
+
+    def _expire(self, each: Plan) -> None:
+        with self._ledger.transaction() as db:
+            cover(db, each.covers, each.request_id)
+        request = load_request(self._ledger.db, each.request_id)
+        covered = spans(self._ledger.db, each.request_id)
+        self._store(request, answer_to(request, "Expired", covered), covered)
+
+    def _store(self, request: Request, answer: Answer, covered: list[Span]) -> None:
+        with self._ledger.transaction() as db:
+            turns.answered(db, request, answer, covered)
+            forget_old(db, keep=KEEP_CLOSED)

@@ -1,0 +1,44 @@
+"""What can go wrong when asking an engine.
+
+EngineError
+├── Unreachable     refused, reset, no answer in time; another endpoint may do
+├── Busy            503 or 429, or draining; the same endpoint will do later
+├── Failed          5xx or an answer that is no completion; the engine is ill
+└── Declined        4xx: this request will not do there; `.because` says what of it, when it is known
+"""
+
+from enum import StrEnum
+
+
+class EngineError(Exception):
+    """An attempt failed."""
+
+
+class Unreachable(EngineError):  # noqa: N818 - names what is the case
+    """Nobody answered."""
+
+
+class Busy(EngineError):  # noqa: N818 - names what is the case
+    """Not now."""
+
+
+class Failed(EngineError):  # noqa: N818 - names what is the case
+    """The engine is ill."""
+
+
+class Because(StrEnum):
+    """What of a request an engine will not have."""
+
+    TOO_LONG = "TooLong"
+    """The prompt, with the room for the answer, is longer than the model's context."""
+    FORM = "Form"
+    """A word of the schema, or a field, that this engine does not know."""
+    OTHER = "Other"
+
+
+class Declined(EngineError):  # noqa: N818 - names what is the case
+    """Not this."""
+
+    def __init__(self, message: str, because: Because = Because.OTHER) -> None:
+        super().__init__(message)
+        self.because = because

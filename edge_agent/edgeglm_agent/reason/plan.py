@@ -1,0 +1,64 @@
+"""What to do with the requests that wait: which is asked next, for which it is too late, and which are told together.
+
+At most one request of a graph and partition is in flight. Waiting ones that follow each other, under the same rules and
+with the same that is unusual (or nothing), are told by the newest of them; a window in which a limit was passed or a
+state changed is always asked about itself. Of those that are too old nobody is asked: the newest gets one `Expired`
+answer for all.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import groupby, takewhile
+
+import msgspec
+
+from edgeglm_agent.spool.requests import Waiting
+
+Key = tuple[str, str]
+"""Graph and partition."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """One thing to do."""
+
+    key: Key
+    request_id: str
+    covers: tuple[str, ...]
+    """Older requests that this one speaks for."""
+    expired: bool
+    start_ns: int
+
+
+def plan(waiting: Iterable[Waiting], busy: Collection[Key], now_ns: int) -> list[Plan]:
+    """Return at most one thing to do for each partition that has nothing in flight, the oldest first."""
+    return sorted(_plans(waiting, busy, now_ns), key=lambda each: (not each.expired, each.start_ns, each.key))
+
+
+def _plans(waiting: Iterable[Waiting], busy: Collection[Key], now_ns: int) -> Iterator[Plan]:
+    for key, group in groupby(waiting, key=lambda row: (row.graph, row.partition)):
+        rows = list(group)
+        if key not in busy:
+            yield _plan(key, rows, now_ns)
+
+
+def _plan(key: Key, rows: list[Waiting], now_ns: int) -> Plan:
+    run = list(takewhile(lambda row: row.expires_ns < now_ns, rows))
+    expired = bool(run)
+    if not run:
+        run = _story(rows)
+    return Plan(
+        key=key,
+        request_id=run[-1].id,
+        covers=tuple(row.id for row in run[:-1]),
+        expired=expired,
+        start_ns=run[0].start_ns,
+    )
+
+
+def _story(rows: list[Waiting]) -> list[Waiting]:
+    """Return the first rows that follow each other or overlap, without a gap, tell the same, and have no breach."""
+    story = rows[:1]
+    for row in rows[1:]:
+        if story[0].breach or row.signature != story[0].signature or row.start_ns > story[-1].end_ns:
+            break
+        story.append(row)
+    return story

@@ -1,0 +1,48 @@
+"""The question in words: what never changes first, then the graph's rules, then the window.
+
+The engine's prefix cache keeps everything up to the first difference.
+"""
+
+from edgeglm_agent.graph.encode import Detail, encode_graph
+from edgeglm_agent.moment import rfc3339
+from edgeglm_agent.reason.request import Request
+from edgeglm_agent.reason.tasks import TASKS
+from edgeglm_api.sensor_graph import Question, RelationType
+
+Messages = list[dict[str, str]]
+
+
+def question(request: Request, detail: Detail) -> Messages:
+    """Return the messages of the first attempt."""
+    return [
+        {"role": "system", "content": TASKS[request.question.task].system},
+        {"role": "user", "content": "\n\n".join(_parts(request, detail))},
+    ]
+
+
+def repair(messages: Messages, said: str, problems: tuple[str, ...]) -> Messages:
+    """Return the messages of the second attempt: what was wrong with the first."""
+    reasons = "\n".join(f"- {problem}" for problem in problems)
+    return [
+        *messages,
+        {"role": "assistant", "content": said[:2000]},
+        {"role": "user", "content": f"That cannot be used:\n{reasons}\nAnswer again, with JSON only."},
+    ]
+
+
+def _parts(request: Request, detail: Detail) -> list[str]:
+    window = f"Window {rfc3339(request.start_ns)} to {rfc3339(request.end_ns)}, partition {request.partition}."
+    return [*_rules(request.question), f"{window}\n{encode_graph(request.subject, detail)}"]
+
+
+def _rules(question: Question) -> list[str]:
+    rules = [question.instructions] if question.instructions else []
+    if question.labels:
+        rules.append(f"Labels: {', '.join(question.labels)}.")
+    if question.relation_types:
+        rules.append(f"Relations that may be added: {'; '.join(map(_relation, question.relation_types))}.")
+    return rules
+
+
+def _relation(allowed: RelationType) -> str:
+    return f"{allowed.type} from {allowed.source or 'any'} to {allowed.target or 'any'}"

@@ -1,0 +1,43 @@
+"""A request: one window's question, stored once and never recomputed.
+
+It holds all that is needed to ask it, to check the answer and to send it, whatever happens to the configuration
+meanwhile.
+"""
+
+import msgspec
+
+from edgeglm_agent.graph.model import EntityGraph
+from edgeglm_api.bundle import Reasoning
+from edgeglm_api.sensor_graph import Findings, Output, Question
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What to ask about one window of one partition."""
+
+    id: str
+    site: str
+    graph: str
+    graph_uid: str
+    partition: str
+    start_ns: int
+    end_ns: int
+    expires_ns: int
+    """After it nobody is asked any more."""
+    signature: str
+    """What is wrong, without numbers."""
+    subject: EntityGraph
+    question: Question
+    reasoning: Reasoning
+    output: Output
+    broker: str
+    findings: Findings = Findings()
+
+
+def encode_request(request: Request) -> bytes:
+    """Return the stored form."""
+    return msgspec.json.encode(request)
+
+
+def decode_request(body: bytes) -> Request:
+    """Read the stored form."""
+    return msgspec.json.decode(body, type=Request)

@@ -1,0 +1,111 @@
+"""Which endpoint is asked: those of the request in its order, past the ones that are known to be ill."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+import msgspec
+
+from edgeglm_agent.reason.breaker import Breaker
+from edgeglm_agent.reason.client import Client, Reply
+from edgeglm_agent.reason.errors import Because, Declined, EngineError
+from edgeglm_agent.reason.form import Body, Form, in_form
+from edgeglm_api.bundle import Endpoint
+
+log = logging.getLogger(__name__)
+
+
+class Routed(msgspec.Struct, frozen=True):
+    """A reply, and who gave it."""
+
+    endpoint: Endpoint
+    reply: Reply
+
+
+class NobodyAnswers(Exception):  # noqa: N818 - names what is the case
+    """No endpoint could be asked now; later one may."""
+
+
+class Router:
+    """Owner of the breakers."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._endpoints: dict[str, Endpoint] = {}
+        self._breakers: dict[str, Breaker] = {}
+        self._forms: dict[str, Form] = {}
+        """The best form that each endpoint was seen to take, where it is not the full one."""
+        self.last_errors: dict[str, str] = {}
+
+    def set_endpoints(self, endpoints: Iterable[Endpoint]) -> None:
+        """Take on the endpoints of a bundle; those that did not change keep what is known of their health."""
+        wanted = {endpoint.name: endpoint for endpoint in endpoints}
+        self._breakers = {
+            name: self._breakers[name] if self._endpoints.get(name) == endpoint else Breaker()
+            for name, endpoint in wanted.items()
+        }
+        self._forms = {
+            name: form for name, form in self._forms.items() if self._endpoints.get(name) == wanted.get(name)
+        }
+        self.last_errors = {name: error for name, error in self.last_errors.items() if name in wanted}
+        self._endpoints = wanted
+
+    async def ask(self, names: Iterable[str], body: Body, timeout_seconds: float) -> Routed:
+        """Ask the first endpoint that answers.
+
+        Raises NobodyAnswers when none does, and Declined when all that answered will not have this request.
+        """
+        declined: Declined | None = None
+        for name in names:
+            if not self._admits(name):
+                continue
+            try:
+                return await self._ask(name, body, timeout_seconds)
+            except Declined as error:
+                declined = error
+            except EngineError as error:
+                log.debug("not answered: %s", error)
+        if declined is not None:
+            raise declined
+        raise NobodyAnswers
+
+    def states(self) -> dict[str, str]:
+        """Return the state of each endpoint, for people."""
+        return {name: breaker.state for name, breaker in self._breakers.items()}
+
+    def _admits(self, name: str) -> bool:
+        return name in self._breakers and self._breakers[name].admits(asyncio.get_running_loop().time())
+
+    async def _ask(self, name: str, body: Body, timeout_seconds: float) -> Routed:
+        endpoint, breaker = self._endpoints[name], self._breakers[name]
+        try:
+            reply = await self._complete(endpoint, body, timeout_seconds)
+        except Declined as error:
+            breaker.succeeded()
+            self.last_errors[name] = str(error)
+            raise
+        except BaseException as error:
+            # Cancelled, too: a probe that was given up must not leave the breaker waiting for its end.
+            breaker.failed(asyncio.get_running_loop().time())
+            self.last_errors[name] = str(error) or type(error).__name__
+            raise
+        breaker.succeeded()
+        self.last_errors.pop(name, None)
+        return Routed(endpoint, reply)
+
+    async def _complete(self, endpoint: Endpoint, body: Body, timeout_seconds: float) -> Reply:
+        """Ask in the best form that the endpoint is known to take, and in plainer ones while it declines the form."""
+        for form in Form:
+            if form < self._forms.get(endpoint.name, Form.FULL):
+                continue
+            try:
+                reply = await self._client.complete(endpoint, in_form(body, form), timeout_seconds)
+            except Declined as error:
+                if error.because is not Because.FORM or form is Form.TEXT:
+                    raise
+                log.info("%s does not take the form %s: %s", endpoint.name, form.name, error)
+                continue
+            if form is not Form.FULL:
+                self._forms[endpoint.name] = form
+            return reply
+        raise AssertionError("the plainest form is either taken or declined")

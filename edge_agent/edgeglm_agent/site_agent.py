@@ -1,0 +1,179 @@
+"""One site's agent: its spool, its fold, its reasoner and its brokers. Lives as long as the siteUID does."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any, Final
+
+from edgeglm_agent.brokers import Brokers
+from edgeglm_agent.clock import Clock
+from edgeglm_agent.config.verify import Verified
+from edgeglm_agent.control.dead_letters import DeadDesk
+from edgeglm_agent.control.findings import FindingsDesk
+from edgeglm_agent.findings.book import FINDINGS
+from edgeglm_agent.health.status import BooksStatus, DeadLetterStatus, EndpointStatus, SpoolStatus, books_status
+from edgeglm_agent.pipeline.books import UNKEPT
+from edgeglm_agent.pipeline.driver import Driver
+from edgeglm_agent.pipeline.judge import Site
+from edgeglm_agent.pipeline.pipeline import FORGOTTEN, Pipeline, Progress
+from edgeglm_agent.reason.client import Client
+from edgeglm_agent.reason.docket import Docket
+from edgeglm_agent.reason.reasoner import Reasoner
+from edgeglm_agent.reason.router import Router
+from edgeglm_agent.spool import checkpoints
+from edgeglm_agent.spool.answers import count_undelivered
+from edgeglm_agent.spool.dead_letters import count_dead
+from edgeglm_agent.spool.requests import count_waiting
+from edgeglm_agent.spool.spool import Spool
+from edgeglm_api.bundle import Bundle
+
+DRAIN_SECONDS: Final = 5.0
+STUCK_SECONDS: Final = 60.0
+WATCHED_SECONDS: Final = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class WriterDied(RuntimeError):  # noqa: N818 - names what happened
+    """The writer's thread ended though nobody told it to; the process must not go on without it."""
+
+
+class SiteAgent:
+    """Made on the event loop, run once."""
+
+    def __init__(self, data: Path, bundle: Bundle, clock: Clock) -> None:
+        self._spool = Spool(data / f"{bundle.namespace}.{bundle.site_uid}")
+        site = Site(name=bundle.site, uid=bundle.site_uid, revision=self._spool.ledger.revision)
+        self._pipeline = Pipeline(self._spool.ledger, self._spool.raw_log, site, clock)
+        self._driver = Driver(
+            self._pipeline, self._spool, clock, on_progress=self._on_progress, listening=lambda: self._brokers.listening
+        )
+        self._client = Client()
+        self._router = Router(self._client)
+        docket = Docket(self._spool.ledger, clock)
+        self._reasoner = Reasoner(docket, self._spool.desk, self._router, self._on_answer)
+        self.dead_desk = DeadDesk(self._spool, clock, self._uids)
+        self.findings_desk = FindingsDesk(self._spool, clock, self._uids)
+        self._tasks = asyncio.TaskGroup()
+        self._brokers = Brokers(self._tasks, self._spool, clock, self._facts)
+        self._bundle = bundle
+        self._sha256 = ""
+        self._applying = asyncio.Lock()
+
+    async def run(self, first: Verified, stop: asyncio.Event) -> None:
+        """Work until told to stop, then leave in order: listen no more, store what was heard, write a checkpoint."""
+        try:
+            async with self._tasks:
+                self._spool.start(self._driver.committed)
+                await self.apply(first)
+                working = [
+                    self._tasks.create_task(self._driver.run(), name="fold"),
+                    self._tasks.create_task(self._reasoner.run(), name="reason"),
+                    self._tasks.create_task(self._watch_writer(), name="writer"),
+                ]
+                await stop.wait()
+                await self._brokers.leave()
+                await _cancel(working)
+                await self._spool.drain(DRAIN_SECONDS)
+                await self._driver.finish(DRAIN_SECONDS)
+        finally:
+            await self._client.close()
+            await self._spool.close()
+
+    async def apply(self, verified: Verified) -> None:
+        """Take on a bundle of the same site."""
+        async with self._applying:
+            await self._driver.apply(verified)
+            self._applied(verified)
+
+    def _applied(self, verified: Verified) -> None:
+        bundle = verified.bundle
+        self._spool.disk.cap_bytes = bundle.limits.spool_max_bytes
+        self._router.set_endpoints(bundle.endpoints)
+        self._reasoner.limit = bundle.limits.max_concurrency
+        self._bundle, self._sha256 = bundle, verified.sha256
+        self._brokers.apply(bundle)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the fold still moves; it does so every second even when nothing comes in."""
+        return asyncio.get_running_loop().time() - self._driver.moved_at < STUCK_SECONDS
+
+    async def books(self) -> BooksStatus:
+        """Return the books as they are now."""
+        return await self._spool.desk.run(self._books)
+
+    async def spool_status(self) -> SpoolStatus:
+        """Return what is on the disk."""
+        return await self._spool.desk.run(self._spool_status)
+
+    def endpoints(self) -> list[EndpointStatus]:
+        """Return how each engine is doing."""
+        errors = self._router.last_errors
+        return [EndpointStatus(name, state, errors.get(name, "")) for name, state in self._router.states().items()]
+
+    @property
+    def brokers(self) -> Brokers:
+        """The links to the site's brokers."""
+        return self._brokers
+
+    @property
+    def faults(self) -> int:
+        """How many errors there were that nobody expected."""
+        return self._reasoner.faults + self._driver.commit_failures
+
+    def _on_progress(self, progress: Progress) -> None:
+        if progress.requests:
+            self._reasoner.wake()
+        if progress.answers:
+            self._brokers.wake()
+
+    def _on_answer(self) -> None:
+        self._brokers.wake()
+
+    async def _watch_writer(self) -> None:
+        while self._spool.writing:  # noqa: ASYNC110 - a thread that dies of a bug sets no event
+            await asyncio.sleep(WATCHED_SECONDS)
+        raise WriterDied("the writer of the raw log has ended; see the log for its stack")
+
+    def _facts(self) -> dict[str, Any]:
+        return {"site": self._bundle.site, "bundle": {"generation": self._bundle.generation, "sha256": self._sha256}}
+
+    def _uids(self) -> dict[str, str]:
+        return {graph.name: graph.uid for graph in self._bundle.graphs}
+
+    def _books(self) -> BooksStatus:
+        fold = self._pipeline.fold
+        db = self._spool.ledger.db
+        told = checkpoints.load_books(db, "answers.") | checkpoints.load_books(db, FINDINGS)
+        names = {graph.uid: graph.name for graph in self._bundle.graphs}
+        return books_status(fold.books.all() | told, fold.pending(), names)
+
+    def _spool_status(self) -> SpoolStatus:
+        spool, db = self._spool, self._spool.ledger.db
+        return SpoolStatus(
+            raw_bytes=spool.raw_log.size_bytes,
+            ledger_bytes=spool.ledger.size_bytes,
+            cap_bytes=spool.disk.cap_bytes,
+            backlog=spool.handoff.depth + spool.raw_log.next - self._pipeline.position,
+            waiting=count_waiting(db),
+            undelivered=count_undelivered(db),
+            asking=self._reasoner.asking,
+            blocked=spool.writer.blocked,
+            write_failures=spool.writer.failures,
+            revision=spool.ledger.revision,
+            dead_letters=self._dead_letters(),
+        )
+
+    def _dead_letters(self) -> DeadLetterStatus:
+        db = self._spool.ledger.db
+        number, size = count_dead(db)
+        unkept = self._pipeline.fold.books.all().get(("", "", UNKEPT), 0)
+        forgotten = checkpoints.load_books(db, FORGOTTEN).get(("", "", FORGOTTEN), 0)
+        return DeadLetterStatus(kept=number, payload_bytes=size, forgotten=unkept + forgotten)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,161 @@
+"""The raw log: append-only segments, one frame a commit, synced before anybody is told.
+
+One thread appends (the writer), another releases and reads (the ledger's). What they share is the list of segments
+and the committed end, under one lock; the files themselves are never changed behind the committed end.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from edgeglm_agent.spool.entry import Entry
+from edgeglm_agent.spool.frame import Frame, encode_frame, read_frames
+
+SEGMENT_BYTES: Final = 4 * 1024 * 1024
+_SUFFIX: Final = ".log"
+
+log = logging.getLogger(__name__)
+
+
+class Segment(msgspec.Struct):
+    """One file of the log; named by the number of its first entry."""
+
+    path: Path
+    first: int
+    next: int
+    """The number after its last committed entry."""
+    size: int
+    """Its committed bytes."""
+
+
+class RawLog:
+    """Appends groups of entries durably, and forgets whole segments once they are released."""
+
+    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self._folder = folder
+        self._segment_bytes = segment_bytes
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self._segments = [_recover(path) for path in sorted(folder.glob(f"*{_SUFFIX}"))]
+
+    @property
+    def next(self) -> int:
+        """The number that the next entry will get; entries are numbered from 1."""
+        with self._lock:
+            return self._segments[-1].next if self._segments else 1
+
+    @property
+    def size_bytes(self) -> int:
+        """How much disk the log uses."""
+        with self._lock:
+            return sum(segment.size for segment in self._segments)
+
+    def segments(self) -> list[Segment]:
+        """Return a copy of the list of segments as committed now."""
+        with self._lock:
+            return [msgspec.structs.replace(segment) for segment in self._segments]
+
+    def append(self, entries: Sequence[Entry]) -> int:
+        """Write a group, sync it, and return the number of its first entry.
+
+        Raises OSError, with the log as it was before, when the disk is full or fails.
+        """
+        segment = self._writable()
+        frame = encode_frame(segment.next, entries)
+        self._write(segment, frame)
+        first = segment.next
+        with self._lock:
+            segment.next += len(entries)
+            segment.size += len(frame)
+        return first
+
+    def start_at(self, number: int) -> None:
+        """Let numbering go on from there when the log is behind, as after the loss of its files."""
+        if number > self.next:
+            self._roll(number)
+
+    def release(self, before: int) -> int:
+        """Delete the segments whose entries are all older than a number; return how many went."""
+        with self._lock:
+            gone = [segment for segment in self._segments[:-1] if segment.next <= before]
+            self._segments = self._segments[len(gone) :]
+        for segment in gone:
+            segment.path.unlink(missing_ok=True)
+        return len(gone)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _writable(self) -> Segment:
+        with self._lock:
+            last = self._segments[-1] if self._segments else None
+        if last is None or last.size >= self._segment_bytes:
+            return self._roll(last.next if last else 1)
+        if self._file is None:
+            self._file = os.open(last.path, os.O_WRONLY)
+        return last
+
+    def _roll(self, first: int) -> Segment:
+        path = self._folder / f"{first:020d}{_SUFFIX}"
+        file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        sync_folder(self._folder)
+        self.close()
+        self._file = file
+        segment = Segment(path=path, first=first, next=first, size=0)
+        with self._lock:
+            self._segments.append(segment)
+        return segment
+
+    def _write(self, segment: Segment, frame: bytes) -> None:
+        if self._file is None:
+            raise OSError(f"{segment.path} is not open")
+        try:
+            written = 0
+            while written < len(frame):
+                written += os.pwrite(self._file, frame[written:], segment.size + written)
+            os.fdatasync(self._file)
+        except OSError:
+            # After a failed sync the kernel may have dropped the pages: write them anew next time, on a new descriptor.
+            self._cut_back(segment)
+            raise
+
+    def _cut_back(self, segment: Segment) -> None:
+        self.close()
+        try:
+            os.truncate(segment.path, segment.size)
+        except OSError as error:
+            log.warning(
+                "cannot cut %s back to %d bytes; its tail is overwritten: %s", segment.path, segment.size, error
+            )
+
+
+def _recover(path: Path) -> Segment:
+    """Find the committed end of a segment and cut off a torn tail: nobody was told about it."""
+    data = path.read_bytes()
+    first = int(path.name.removesuffix(_SUFFIX))
+    last: Frame | None = None
+    for frame in read_frames(data):
+        last = frame
+    size = last.end if last else 0
+    if size < len(data):
+        log.warning("%s: cut off %d bytes of a torn tail", path.name, len(data) - size)
+        os.truncate(path, size)
+    return Segment(path=path, first=first, next=last.next if last else first, size=size)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,56 @@
+"""Reads the raw log in order from a position on; live work and replay after a crash take the same path."""
+
+import msgspec
+
+from edgeglm_agent.spool.entry import Entry
+from edgeglm_agent.spool.frame import read_frames
+from edgeglm_agent.spool.raw_log import RawLog, Segment
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """Consecutive entries, and how many before them were lost to damage."""
+
+    first: int
+    entries: list[Entry]
+    lost: int = 0
+
+    @property
+    def next(self) -> int:
+        """The number after the last entry."""
+        return self.first + len(self.entries)
+
+
+class RawReader:
+    """A position in the log. One thread reads."""
+
+    def __init__(self, log: RawLog, start: int) -> None:
+        self._log = log
+        self.next = start
+        self._path = ""
+        self._offset = 0
+
+    def read(self, limit: int) -> list[Chunk]:
+        """Return the next whole groups, with not many more entries than the limit; empty when there are none."""
+        chunks: list[Chunk] = []
+        for segment in self._log.segments():
+            if segment.next > self.next and limit > 0:
+                chunks += self._of_segment(segment, limit)
+                limit -= sum(len(chunk.entries) for chunk in chunks)
+        return chunks
+
+    def _of_segment(self, segment: Segment, limit: int) -> list[Chunk]:
+        offset = self._offset if self._path == str(segment.path) else 0
+        with segment.path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(segment.size - offset)
+        chunks: list[Chunk] = []
+        for frame in read_frames(data):
+            if frame.next > self.next:
+                skip = max(self.next - frame.first, 0)
+                chunks.append(Chunk(frame.first + skip, frame.entries[skip:], lost=max(frame.first - self.next, 0)))
+                self.next = frame.next
+                limit -= len(frame.entries)
+            self._path, self._offset = str(segment.path), offset + frame.end
+            if limit <= 0:
+                break
+        return chunks

@@ -1,0 +1,122 @@
+"""The table of requests: stored once, never recomputed, answered once."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from edgeglm_agent.graph.evidence import speaks_for_itself
+from edgeglm_agent.reason.request import Request, decode_request, encode_request
+
+MAX_WAITING: Final = 2000
+"""Beyond it the fold waits; the raw log grows instead, up to its cap."""
+
+
+class Waiting(msgspec.Struct, frozen=True, array_like=True):
+    """A request that may be claimed, without its body."""
+
+    id: str
+    graph: str
+    partition: str
+    start_ns: int
+    end_ns: int
+    expires_ns: int
+    signature: str
+    breach: bool
+    """Whether a limit was passed in it, or a state changed."""
+
+
+def insert_requests(db: sqlite3.Connection, requests: Iterable[Request]) -> None:
+    """Store new requests; one that is known already stays as it is."""
+    db.executemany(
+        "INSERT OR IGNORE INTO request"
+        " (id, graph, partition, start_ns, end_ns, expires_ns, signature, breach, state, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?)",
+        [
+            (
+                request.id,
+                request.graph_uid,
+                request.partition,
+                request.start_ns,
+                request.end_ns,
+                request.expires_ns,
+                request.signature,
+                int(speaks_for_itself(request.subject.evidence)),
+                encode_request(request),
+            )
+            for request in requests
+        ],
+    )
+
+
+def waiting(db: sqlite3.Connection) -> list[Waiting]:
+    """Return all that waits, by graph and partition, oldest first."""
+    rows = db.execute(
+        "SELECT id, graph, partition, start_ns, end_ns, expires_ns, signature, breach FROM request"
+        " WHERE state = 'waiting' ORDER BY graph, partition, start_ns"
+    )
+    return [msgspec.convert(row, Waiting, strict=False) for row in rows]
+
+
+def count_waiting(db: sqlite3.Connection) -> int:
+    """Return how many requests wait for an answer."""
+    return int(db.execute("SELECT count(*) FROM request WHERE state = 'waiting'").fetchone()[0])
+
+
+def newest_waiting(db: sqlite3.Connection, graph: str, partition: str, *, before_ns: int) -> int | None:
+    """Return the start of the newest window of a partition that waits and began before a moment."""
+    return _one(
+        db,
+        "SELECT max(start_ns) FROM request WHERE state = 'waiting' AND graph = ? AND partition = ? AND start_ns < ?",
+        (graph, partition, before_ns),
+    )
+
+
+def oldest_waiting(db: sqlite3.Connection, graph: str, partition: str) -> int | None:
+    """Return the start of the oldest window of a partition that waits."""
+    return _one(
+        db,
+        "SELECT min(start_ns) FROM request WHERE state = 'waiting' AND graph = ? AND partition = ?",
+        (graph, partition),
+    )
+
+
+def load_request(db: sqlite3.Connection, request_id: str) -> Request:
+    """Return a stored request."""
+    row = db.execute("SELECT body FROM request WHERE id = ?", (request_id,)).fetchone()
+    return decode_request(row[0])
+
+
+def cover(db: sqlite3.Connection, older: Sequence[str], by: str) -> None:
+    """Let one request speak for older ones as well, and for those that they spoke for."""
+    for request_id in older:
+        db.execute("UPDATE request SET covered_by = ? WHERE covered_by = ?", (by, request_id))
+        db.execute("UPDATE request SET state = 'covered', covered_by = ?, body = x'' WHERE id = ?", (by, request_id))
+
+
+def spans(db: sqlite3.Connection, request_id: str) -> list[tuple[int, int]]:
+    """Return the windows that a request speaks for, oldest first."""
+    return db.execute(
+        "SELECT start_ns, end_ns FROM request WHERE id = ?1 OR covered_by = ?1 ORDER BY start_ns", (request_id,)
+    ).fetchall()
+
+
+def mark_answered(db: sqlite3.Connection, request_id: str) -> None:
+    """Close a request and those that it spoke for; the rows stay a while, so that their ids stay taken."""
+    db.execute(
+        "UPDATE request SET state = 'answered', body = x'' WHERE id = ?1 OR covered_by = ?1",
+        (request_id,),
+    )
+
+
+def forget_old(db: sqlite3.Connection, *, keep: int) -> None:
+    """Drop the rows of long-closed requests; the checkpoint alone keeps their windows from being folded again."""
+    db.execute(
+        "DELETE FROM request WHERE state = 'answered' AND rowid <= (SELECT max(rowid) FROM request) - ?", (keep,)
+    )
+
+
+def _one(db: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> int | None:
+    (found,) = db.execute(query, values).fetchone()
+    return None if found is None else int(found)
