@@ -1,0 +1,226 @@
+"""APIs that a cluster may have or not, with their real CRDs on a real API server.
+
+No KEDA, no gateway and no Prometheus runs here: the test writes what their controllers would.
+"""
+
+import json
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from edgeglm_api.group import API_VERSION
+from tests.chart.conftest import NAMESPACE, kubeconfig_of
+from tests.chart.kubectl import Kubectl, Manifest, Refused
+from tests.chart.operator_process import OperatorProcess, names, running_operator
+from tests.chart.rendering import ROOT
+from tests.cluster.crds import FILES, crd_file
+from tests.cluster.process import until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+HERE = f"optional-{secrets.token_hex(3)}"
+BESIDE = "scaledobjects,podmonitors,httproutes"
+FOLLOWS_LOAD = {"minReplicas": 2, "maxReplicas": 8}
+SEEN_WITHIN_SECONDS = 120
+"""Two rounds of discovery, and of the autoscaler of Kubernetes itself."""
+
+COLLECTED_SECONDS = 300
+"""Kubernetes' garbage collector looks for kinds each half minute, and begins anew while kinds come and go under it."""
+
+POD_METRICS: Manifest = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {
+        "name": "metricvaluelists.custom.metrics.k8s.io",
+        "annotations": {"api-approved.kubernetes.io": "unapproved, stands in for a metrics adapter"},
+    },
+    "spec": {
+        "group": "custom.metrics.k8s.io",
+        "scope": "Namespaced",
+        "names": {"kind": "MetricValueList", "plural": "metricvaluelists"},
+        "versions": [
+            {"name": "v1beta1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+        ],
+    },
+}
+"""The group alone, with no figure in it: an adapter that finds no metrics."""
+
+
+@pytest.fixture(scope="module")
+def account(installed: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A kubeconfig of the chart's service account, and a namespace for the tests."""
+    installed.run("create", "namespace", HERE)
+    yield kubeconfig_of("edgeglm", installed, tmp_path_factory.mktemp("account"))
+    installed.run("delete", "namespace", HERE, "--wait=false")
+
+
+@pytest.fixture
+def operator(account: Path, tmp_path: Path) -> Iterator[OperatorProcess]:
+    flags = (f"--namespace={NAMESPACE}", "--prometheus-url=http://prometheus.monitoring:9090")
+    with running_operator(account, tmp_path / "operator.log", *flags) as process:
+        yield process
+        assert process.refusals() == []
+
+
+@pytest.fixture
+def admin(installed: Kubectl) -> Iterator[Kubectl]:
+    """As the administrator; no optional API is there before or after."""
+    yield installed
+    installed.run("delete", "infsvc", "--all", "-n", HERE)
+    assert until(lambda: not names(installed, "deployments", HERE), COLLECTED_SECONDS)
+    for kind in FILES:
+        installed.run("delete", "--ignore-not-found", "-f", str(crd_file(kind)))
+
+
+def test_apis_that_come_and_go_take_no_replica_with_them(operator: OperatorProcess, admin: Kubectl) -> None:
+    """None is there, then all are, then KEDA vanishes under load."""
+    beside = {"routing": {"httpRoute": {"parentRefs": [{"name": "public"}]}}, "monitoring": {"podMonitor": True}}
+    admin.apply([a_service(cloud={"autoscaling": FOLLOWS_LOAD}, **beside)])
+    operator.await_that(lambda: condition(admin, "AutoscalingReady") == ("False", "NoAutoscaler"))
+    assert condition(admin, "RouteReady") == ("False", "GatewayAPIMissing")
+    assert condition(admin, "MonitoringReady") == ("False", "PrometheusOperatorMissing")
+    assert replicas(admin) == 2
+
+    for kind in FILES:
+        install(admin, kind)
+    operator.await_that(lambda: len(names(admin, BESIDE, HERE)) == 3)
+    operator.await_that(lambda: condition(admin, "AutoscalingReady") == ("Unknown", "WaitingForAutoscaler"))
+    assert replicas(admin) == 2
+    assert "edgeglm-operator" not in owners_of_replicas(admin)
+
+    admin.run("scale", "deployment", "llm", "-n", HERE, "--replicas=6")
+    says(admin, "scaledobject", {"conditions": [spoken("Ready", "True")]})
+    parent: Manifest = {"parentRef": {"name": "public"}, "controllerName": "example.com/gateway"}
+    parent["conditions"] = [{**spoken("Accepted", "True"), "observedGeneration": 1}]
+    says(admin, "httproute", {"parents": [parent]})
+    operator.await_that(lambda: condition(admin, "AutoscalingReady") == ("True", "Scaling"))
+    operator.await_that(lambda: condition(admin, "RouteReady") == ("True", "RouteAccepted"))
+    assert replicas(admin) == 6
+
+    admin.run("delete", "-f", str(crd_file("ScaledObject")))
+    operator.await_that(lambda: condition(admin, "AutoscalingReady") == ("False", "NoAutoscaler"))
+    assert replicas(admin) == 6
+    assert condition(admin, "RouteReady") == ("True", "RouteAccepted")
+
+
+def test_the_number_is_handed_over_in_both_directions(
+    operator: OperatorProcess, admin: Kubectl, tmp_path: Path
+) -> None:
+    install(admin, "ScaledObject")
+    admin.apply([a_service(cloud={"replicas": 5})])
+    operator.await_that(lambda: "deployment.apps/llm" in names(admin, "deployments", HERE))
+    with every_number_of_replicas(admin, tmp_path / "replicas") as seen:
+        admin.apply([a_service(cloud={"autoscaling": FOLLOWS_LOAD})])
+        # One that the operator knew at its start, or comes to know.
+        operator.await_that(lambda: names(admin, "scaledobjects", HERE) == {"scaledobject.keda.sh/llm"})
+        assert owners_of_replicas(admin) == {"edgeglm-handover"}
+        admin.run("scale", "deployment", "llm", "-n", HERE, "--replicas=7")
+        admin.apply([a_service(cloud={"replicas": 7})])
+        operator.await_that(lambda: names(admin, "scaledobjects", HERE) == set())
+        assert "edgeglm-operator" in owners_of_replicas(admin)
+        assert until(lambda: "7" in seen(), 30)
+        assert set(seen()) == {"5", "7"}
+
+
+def test_kubectl_scale_is_refused_while_an_autoscaler_is_asked_for(admin: Kubectl) -> None:
+    admin.apply([a_service(cloud={"autoscaling": FOLLOWS_LOAD})])
+    with pytest.raises(Refused, match="replicas"):
+        admin.run("scale", "infsvc", "llm", "-n", HERE, "--replicas=3")
+    with pytest.raises(Refused, match="drop autoscaling first"):
+        admin.run("patch", "infsvc", "llm", "-n", HERE, "--type=merge", "-p", '{"spec":{"cloud":{"replicas":3}}}')
+
+
+def test_where_pod_metrics_are_served_kubernetes_own_autoscaler_scales(
+    operator: OperatorProcess, admin: Kubectl
+) -> None:
+    """The real controller finds no figures, and what it says is told."""
+    admin.apply([POD_METRICS])
+    try:
+        admin.apply([a_service(cloud={"autoscaling": FOLLOWS_LOAD})])
+        operator.await_that(lambda: names(admin, "hpa", HERE) == {"horizontalpodautoscaler.autoscaling/llm"})
+        assert until(
+            lambda: condition(admin, "AutoscalingReady") == ("False", "AutoscalerFailing"), SEEN_WITHIN_SECONDS
+        ), admin.get("hpa", "llm", HERE)
+        # It brought the one replica that there was to the least that there may be.
+        assert replicas(admin) == 2
+    finally:
+        admin.run("delete", "crd", POD_METRICS["metadata"]["name"])
+
+
+def test_the_real_crds_take_what_is_made(admin: Kubectl) -> None:
+    """Every golden manifest of their kinds, field by field."""
+    golden = [
+        manifest
+        for path in (ROOT / "tests" / "golden").glob("*/out.yaml")
+        for manifest in yaml.safe_load_all(path.read_text())
+        if manifest["kind"] in FILES
+    ]
+    assert {manifest["kind"] for manifest in golden} == FILES.keys()
+    for kind in FILES:
+        install(admin, kind)
+    for manifest in golden:
+        manifest["metadata"]["namespace"] = HERE
+    admin.apply(golden, "--dry-run=server", "--validate=strict")
+
+
+def install(kubectl: Kubectl, kind: str) -> None:
+    path = str(crd_file(kind))
+    kubectl.run("apply", "--server-side", "-f", path)
+    kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "-f", path)
+
+
+def a_service(**spec: Any) -> Manifest:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "InferenceService",
+        "metadata": {"name": "llm", "namespace": HERE},
+        "spec": {"model": {"uri": "hf://owner/model"}, **spec},
+    }
+
+
+def spoken(kind: str, status: str) -> Manifest:
+    moment = {"lastTransitionTime": "2026-01-01T00:00:00Z"}
+    return {"type": kind, "status": status, "reason": "Because", "message": "so it is", **moment}
+
+
+def says(kubectl: Kubectl, kind: str, status: Manifest) -> None:
+    """As the kind's own controller."""
+    patch = json.dumps({"status": status})
+    kubectl.run("patch", kind, "llm", "-n", HERE, "--subresource=status", "--type=merge", "-p", patch)
+
+
+def condition(kubectl: Kubectl, of: str) -> tuple[str, str] | None:
+    found = kubectl.get("infsvc", "llm", HERE).get("status", {}).get("conditions", [])
+    return next(((each["status"], each["reason"]) for each in found if each["type"] == of), None)
+
+
+def replicas(kubectl: Kubectl) -> int:
+    found: int = kubectl.get("deployment", "llm", HERE)["spec"]["replicas"]
+    return found
+
+
+def owners_of_replicas(kubectl: Kubectl) -> set[str]:
+    """Who holds the field, by the server's own book."""
+    found = json.loads(kubectl.run("get", "deployment", "llm", "-n", HERE, "-o", "json", "--show-managed-fields"))
+    entries = found["metadata"]["managedFields"]
+    return {each["manager"] for each in entries if "f:replicas" in each["fieldsV1"].get("f:spec", {})}
+
+
+@contextmanager
+def every_number_of_replicas(kubectl: Kubectl, output: Path) -> Iterator[Callable[[], list[str]]]:
+    """All that the Deployment says meanwhile, as `kubectl get --watch` sees it."""
+    command = kubectl.command("get", "deployment", "llm", "-w", "-n", HERE, "-o", r"jsonpath={.spec.replicas}{'\n'}")
+    with output.open("w") as file:
+        process = subprocess.Popen(command, stdout=file)
+        try:
+            assert until(lambda: bool(output.read_text().split()), 30)
+            yield lambda: output.read_text().split()
+        finally:
+            process.terminate()
+            process.wait(10)

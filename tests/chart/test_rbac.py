@@ -1,0 +1,71 @@
+"""What the chart grants, as written; test_install.py asks a real API server the same."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.chart.rendering import Manifest, each_value_set, named, of_kind, render, values_of
+
+FORBIDDEN = {"secrets", "serviceaccounts", "serviceaccounts/token", "pods/exec", "pods/attach", "roles", "clusterroles"}
+
+
+@each_value_set
+def test_no_rule_has_a_wildcard(value_set: Path) -> None:
+    for rule in _rules(values_of(value_set)):
+        assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"]
+        assert not any("*" in resource for resource in rule["resources"])
+
+
+@each_value_set
+def test_no_rule_reaches_what_could_be_used_to_gain_more(value_set: Path) -> None:
+    """Secrets, tokens, exec and the roles themselves."""
+    for rule in _rules_of_the_operator(values_of(value_set)):
+        assert not FORBIDDEN & set(rule["resources"])
+        assert not {"escalate", "bind", "impersonate", "deletecollection"} & set(rule["verbs"])
+
+
+def test_the_operator_never_writes_a_spec_of_what_users_write() -> None:
+    for rule in _rules_of("edgeglm-operator"):
+        if {"inferenceservices", "sensorgraphs"} & set(rule["resources"]):
+            assert set(rule["verbs"]) <= {"get", "list", "watch"}
+
+
+def test_users_never_write_a_status() -> None:
+    writing = {"create", "update", "patch", "delete"}
+    for name in ("edgeglm-view", "edgeglm-edit"):
+        for rule in _rules_of(name):
+            assert not (writing & set(rule["verbs"]) and any(each.endswith("/status") for each in rule["resources"]))
+
+
+def test_watching_two_namespaces_gives_rights_in_these_two_only() -> None:
+    manifests = render({"watchNamespaces": ["plant-a", "plant-b"], "rbac": {"nodes": False}})
+    assert of_kind(manifests, "ClusterRoleBinding") == []
+    assert [each["metadata"]["namespace"] for each in of_kind(manifests, "RoleBinding")] == [
+        "edgeglm-system",
+        "plant-a",
+        "plant-b",
+    ]
+
+
+def test_without_the_right_to_read_nodes_nothing_speaks_of_nodes() -> None:
+    assert not any("nodes" in rule["resources"] for rule in _rules({"rbac": {"nodes": False}}))
+
+
+def test_a_team_may_bind_everything_by_hand() -> None:
+    kinds = {each["kind"] for each in render({"rbac": {"create": False}})}
+    assert not kinds & {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+
+
+def _rules(values: dict[str, Any]) -> list[Manifest]:
+    roles = [each for each in render(values) if each["kind"] in {"ClusterRole", "Role"}]
+    return [rule for role in roles for rule in role["rules"]]
+
+
+def _rules_of_the_operator(values: dict[str, Any]) -> list[Manifest]:
+    users = ("-view", "-edit")
+    roles = [each for each in render(values) if each["kind"] in {"ClusterRole", "Role"}]
+    return [rule for role in roles if not role["metadata"]["name"].endswith(users) for rule in role["rules"]]
+
+
+def _rules_of(name: str) -> list[Manifest]:
+    rules: list[Manifest] = named(render(), "ClusterRole", name)["rules"]
+    return rules

@@ -1,0 +1,149 @@
+"""What the chart renders, without a cluster."""
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from helm_python import HelmRenderError, lint
+
+from tests.chart.rendering import (
+    CHART,
+    Manifest,
+    each_value_set,
+    named,
+    operator_pod,
+    render,
+    render_files,
+    values_of,
+)
+
+KUBERNETES = ("1.30", "1.32", "1.34", "1.37")
+OWNER = {
+    "app.kubernetes.io/name": "edgeglm",
+    "app.kubernetes.io/instance": "edgeglm",
+    "app.kubernetes.io/part-of": "edgeglm",
+}
+
+
+@each_value_set
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_every_object_fits_the_schema_of_each_kubernetes_that_the_chart_admits(value_set: Path, version: str) -> None:
+    for manifest in render(values_of(value_set)):
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@each_value_set
+def test_rendering_twice_gives_the_same_bytes(value_set: Path) -> None:
+    """Whatever differs between two renderings is a difference that Argo CD reports for ever."""
+    assert render_files(values_of(value_set)) == render_files(values_of(value_set))
+
+
+@each_value_set
+def test_lint_has_nothing_against_it(value_set: Path) -> None:
+    assert lint(CHART, values_of(value_set), strict=True)["errors"] == []
+
+
+@each_value_set
+def test_no_name_is_given_twice(value_set: Path) -> None:
+    """Two objects of one kind and name would overwrite each other without a word."""
+    seen = [_identity(manifest) for manifest in render(values_of(value_set))]
+    assert sorted(set(seen)) == sorted(seen)
+
+
+@each_value_set
+def test_everything_says_what_it_belongs_to(value_set: Path) -> None:
+    for manifest in render(values_of(value_set)):
+        assert manifest["metadata"]["labels"].items() >= OWNER.items()
+
+
+def test_the_operator_is_told_which_images_to_use() -> None:
+    values = {"engine": {"image": "engine:1"}, "agent": {"image": "agent:2"}}
+    assert _arguments(values)[:3] == [
+        "--engine-image=engine:1",
+        "--agent-image=agent:2",
+        f"--operator-image=edgeglm/operator:{_app_version()}",
+    ]
+
+
+def test_the_agent_is_of_the_chart_s_own_release_when_none_is_named() -> None:
+    assert f"--agent-image=edgeglm/agent:{_app_version()}" in _arguments({})
+
+
+@pytest.mark.parametrize(
+    ("image", "reference"),
+    [
+        ({}, "edgeglm/operator:0.1.0"),
+        ({"tag": "1.2.3"}, "edgeglm/operator:1.2.3"),
+        ({"registry": "mirror.example:5000"}, "mirror.example:5000/edgeglm/operator:0.1.0"),
+        ({"tag": "1.2.3", "digest": "sha256:" + "a" * 64}, "edgeglm/operator@sha256:" + "a" * 64),
+    ],
+    ids=["default", "tag", "mirror", "digest wins"],
+)
+def test_the_image_reference(image: dict[str, str], reference: str) -> None:
+    assert _container({"image": image})["image"] == reference
+
+
+def test_the_default_tag_is_a_release_of_the_distribution() -> None:
+    """The chart, the images and the Python distribution are released together."""
+    pyproject = (CHART.parents[1] / "pyproject.toml").read_text()
+    assert f'\nversion = "{_app_version()}"\n' in pyproject
+
+
+def test_the_watched_namespaces_are_flags_one_each() -> None:
+    watched = [argument for argument in _arguments({"watchNamespaces": ["a", "b"]}) if "watch" in argument]
+    assert watched == ["--watch-namespace=a", "--watch-namespace=b"]
+
+
+def test_a_pod_template_holds_nothing_that_changes_with_the_chart_alone() -> None:
+    """A new chart around the same operator must not restart it."""
+    assert _chart_version() not in yaml.safe_dump(operator_pod({"image": {"tag": "x"}, "agent": {"image": "y"}}))
+
+
+def test_the_operator_keeps_off_edge_nodes() -> None:
+    [term] = operator_pod()["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+        "nodeSelectorTerms"
+    ]
+    assert {"key": "node-role.kubernetes.io/edge", "operator": "DoesNotExist"} in term["matchExpressions"]
+
+
+def test_a_foreign_service_account_must_be_named() -> None:
+    with pytest.raises(HelmRenderError, match=r"serviceAccount\.name is needed"):
+        render({"serviceAccount": {"create": False}})
+
+
+def test_the_policies_bind_the_service_account_that_the_pod_runs_under() -> None:
+    manifests = render({"serviceAccount": {"name": "glm"}})
+    policy = named(manifests, "ValidatingAdmissionPolicy", "edgeglm-operator")
+    [condition] = policy["spec"]["matchConditions"]
+    assert "'system:serviceaccount:edgeglm-system:glm'" in condition["expression"]
+    assert operator_pod({"serviceAccount": {"name": "glm"}})["spec"]["serviceAccountName"] == "glm"
+
+
+def _identity(manifest: Manifest) -> tuple[str, str, str]:
+    metadata = manifest["metadata"]
+    return manifest["kind"], metadata.get("namespace", ""), metadata["name"]
+
+
+def _container(values: dict[str, Any]) -> Manifest:
+    [container] = operator_pod(values)["spec"]["containers"]
+    found: Manifest = container
+    return found
+
+
+def _arguments(values: dict[str, Any]) -> list[str]:
+    return list(_container(values)["args"])
+
+
+def _metadata() -> Manifest:
+    metadata: Manifest = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    return metadata
+
+
+def _app_version() -> str:
+    return str(_metadata()["appVersion"])
+
+
+def _chart_version() -> str:
+    return f"edgeglm-{_metadata()['version']}"

@@ -1,0 +1,69 @@
+"""A real mosquitto, as the broker of a site: on loopback, with its sessions and queued messages kept on disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.cluster.ports import LOOPBACK, free_ports, listens
+from tests.cluster.process import ProcessTable
+
+
+class Broker:
+    """One mosquitto with its files in a directory; it keeps its port when it is restarted."""
+
+    def __init__(self, directory: Path, *, port: int | None = None, inside: Sequence[str] = ()) -> None:
+        self.directory = directory
+        self.port = port or free_ports(1)[0]
+        self.inside = tuple(inside)
+        self.processes = ProcessTable(directory)
+
+    @property
+    def host(self) -> str:
+        """Where it listens; loopback of the namespace it runs in."""
+        return LOOPBACK
+
+    @property
+    def url(self) -> str:
+        """For a SensorGraph or a client."""
+        return f"mqtt://{self.host}:{self.port}"
+
+    def start(self) -> None:
+        """Start it; sessions and queued messages of an earlier run are there again."""
+        config = self.directory / "mosquitto.conf"
+        config.write_text(self._config())
+        argv = [*self.inside, "/usr/sbin/mosquitto", "-c", str(config)]
+        self.processes.start("mosquitto", argv, ready=self._listens, bound_seconds=10)
+
+    def stop(self) -> None:
+        """End it in order; it saves what it holds."""
+        self.processes.stop("mosquitto")
+
+    def kill(self) -> None:
+        """End it as a power cut would: what came since the last save is lost."""
+        self.processes.kill("mosquitto")
+
+    def restart(self) -> None:
+        """Stop and start."""
+        self.stop()
+        self.start()
+
+    def _listens(self) -> bool:
+        identity = self.processes.identity("mosquitto")
+        return identity is not None and listens(identity.pid, self.port)
+
+    def _config(self) -> str:
+        lines = [
+            f"listener {self.port} {self.host}",
+            "allow_anonymous true",
+            "persistence true",
+            f"persistence_location {self.directory}/",
+            # Seconds: a kill loses at most what came in the last one.
+            "autosave_interval 1",
+            "max_queued_messages 0",
+            "log_dest stderr",
+            "log_type notice",
+            "log_type warning",
+            "log_type error",
+            # Started as root mosquitto becomes the user `mosquitto`, who may not write here.
+            "user root",
+        ]
+        return "\n".join(lines) + "\n"

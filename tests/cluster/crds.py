@@ -1,0 +1,48 @@
+"""The CRDs of others, as they publish them: files of their Go modules, fetched once and kept by version.
+
+go.mod pins the versions and go.sum their content. Nothing is built: only the modules themselves are fetched, and none
+of what they import.
+"""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Final
+
+from tests.cluster.binaries import MODULES
+from tests.cluster.cache import cache_root, key_of, locked, made_whole
+from tests.cluster.command import run
+from tests.cluster.progress import step
+
+_SOURCE: Final = MODULES / "crds"
+_FETCH_SECONDS: Final = 300
+
+FILES: Final = {
+    "ScaledObject": ("github.com/kedacore/keda/v2", "config/crd/bases/keda.sh_scaledobjects.yaml"),
+    "PodMonitor": (
+        "github.com/prometheus-operator/prometheus-operator",
+        "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+    ),
+    "HTTPRoute": ("sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"),
+}
+"""The module and the file in it that defines each kind."""
+
+
+def crd_file(kind: str) -> Path:
+    """The file that defines a kind; its module is fetched when it is not in the cache yet."""
+    key = key_of([_SOURCE / "go.mod", _SOURCE / "go.sum", *(f"{module}/{file}" for module, file in FILES.values())])
+    final = cache_root() / "crds" / key
+    with locked("crds"):
+        if not final.exists():
+            with step("fetching the CRDs of others"), made_whole(final) as scratch:
+                for name, (module, file) in FILES.items():
+                    shutil.copyfile(_fetched(module) / file, scratch / f"{name}.yaml")
+    return final / f"{kind}.yaml"
+
+
+def _fetched(module: str) -> Path:
+    pinned = re.search(rf"{re.escape(module)} (v\S+)", (_SOURCE / "go.mod").read_text())
+    assert pinned, f"{module} is not in {_SOURCE}/go.mod"
+    said = run(["go", "mod", "download", "-json", f"{module}@{pinned[1]}"], cwd=_SOURCE, bound_seconds=_FETCH_SECONDS)
+    return Path(json.loads(said)["Dir"])

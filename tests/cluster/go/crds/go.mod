@@ -1,0 +1,10 @@
+// The CRDs of others, for the tests of what the operator makes where a cluster has them. Nothing is built.
+module edgeglm.io/tests/cluster/crds
+
+go 1.26.0
+
+require (
+	github.com/kedacore/keda/v2 v2.20.2
+	github.com/prometheus-operator/prometheus-operator v0.85.0
+	sigs.k8s.io/gateway-api v1.6.1
+)

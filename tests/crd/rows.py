@@ -1,0 +1,614 @@
+"""What the CRDs let pass and what they refuse: one table, held offline and against a real API server."""
+
+from typing import Any, Final, NamedTuple
+
+from edgeglm_api.group import API_VERSION
+
+Object = dict[str, Any]
+HOST: Final = "kubernetes.io/hostname"
+ANY: Final = ""
+"""Refused by the schema, where the API server has words of its own."""
+
+
+class Row(NamedTuple):
+    """One object, and what becomes of it."""
+
+    what: str
+    object: Object
+    refused: str | None = None
+    """None: it passes. Else a part of the message, or ANY."""
+    old: Object | None = None
+    """Set: the object is an update of this one."""
+
+
+def service(name: str = "llm", **spec: Any) -> Object:
+    """An InferenceService in the cloud, unless told otherwise."""
+    placed: Object = {} if spec.keys() & {"cloud", "edge"} else {"cloud": {}}
+    return _object("InferenceService", name, {"model": {"uri": "hf://owner/name"}, **placed, **spec})
+
+
+def target(name: str = "plants", **rest: Any) -> Object:
+    """An entry of spec.edge."""
+    return {"name": name, "sites": {"nodeNames": ["box-1"]}, **rest}
+
+
+def at_edge(**rest: Any) -> Object:
+    """An InferenceService with one edge target."""
+    return service(edge=[target(**rest)])
+
+
+def model(uri: str, **rest: Any) -> Object:
+    """An InferenceService of one model, where it may be."""
+    source = {"uri": uri, **rest}
+    return service(model=source, edge=[target()]) if uri.startswith("file") else service(model=source)
+
+
+def cloud(**fields: Any) -> Object:
+    """An InferenceService with fields of the cloud part."""
+    return service(cloud=fields)
+
+
+def accelerator(**fields: Any) -> Object:
+    """An InferenceService with an accelerator in the cloud."""
+    return cloud(accelerator=fields)
+
+
+def nodes_with(**requirement: Any) -> Object:
+    """An InferenceService whose nodes must meet one requirement."""
+    return cloud(affinity={"nodeAffinity": _required({"matchExpressions": [requirement]})})
+
+
+def pods_with(**requirement: Any) -> Object:
+    """An InferenceService that keeps away from pods that meet one requirement."""
+    term = {"topologyKey": HOST, "labelSelector": {"matchExpressions": [requirement]}}
+    return cloud(affinity={"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}})
+
+
+def spread(**fields: Any) -> Object:
+    """An InferenceService with one topology spread constraint."""
+    constraint = {"maxSkew": 1, "topologyKey": HOST, "whenUnsatisfiable": "DoNotSchedule", **fields}
+    return cloud(topologySpreadConstraints=[constraint])
+
+
+def volume(**source: Any) -> Object:
+    """An InferenceService with one volume."""
+    return cloud(volumes=[{"name": "x", **source}])
+
+
+def mount(path: str, name: str = "x", **rest: Any) -> Object:
+    """An InferenceService that mounts one volume."""
+    volumes = [{"name": "x", "emptyDir": {}}]
+    return cloud(volumes=volumes, volumeMounts=[{"name": name, "mountPath": path, **rest}])
+
+
+def _required(*terms: Object) -> Object:
+    return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": list(terms)}}
+
+
+def engine(**fields: Any) -> Object:
+    """An InferenceService with engine settings."""
+    return service(engine=fields)
+
+
+def reached_from(*peers: Object) -> Object:
+    """An InferenceService with a NetworkPolicy."""
+    return service(cloud={"networkPolicy": {"from": list(peers)}})
+
+
+def autoscaled(**fields: Any) -> Object:
+    """An InferenceService whose cloud replicas follow the load."""
+    return service(cloud={"autoscaling": {"maxReplicas": 4, **fields}})
+
+
+def routed(*hostnames: str, **parent: Any) -> Object:
+    """An InferenceService behind a Gateway."""
+    parents = [{"name": "public", **parent}]
+    return service(routing={"httpRoute": {"parentRefs": parents, "hostnames": list(hostnames)}})
+
+
+def graph(name: str = "line-1", *, without: str = "", **spec: Any) -> Object:
+    """A SensorGraph with one source and an endpoint."""
+    whole = {
+        "sites": {"nodeNames": ["box-1"]},
+        "broker": {"url": "mqtt://127.0.0.1:1883"},
+        "sources": [source()],
+        "window": {"sizeSeconds": 10},
+        "reasoning": {"serviceRef": {"name": "llm"}},
+        "output": {"topic": "insights/{graph}/{partition}"},
+        **spec,
+    }
+    return _object("SensorGraph", name, {key: value for key, value in whole.items() if key != without})
+
+
+def source(**rest: Any) -> Object:
+    """An entry of spec.sources."""
+    return {
+        "name": "vibration",
+        "topic": "plant/{line}/{machine}/vibration",
+        "entity": {"type": "Machine", "id": "{line}/{machine}"},
+        "measurements": [{"property": "rms", "path": "$.rms"}],
+        **rest,
+    }
+
+
+def measuring(**rest: Any) -> Object:
+    """A SensorGraph with one measurement."""
+    return graph(sources=[source(measurements=[{"property": "rms", "path": "$.rms", **rest}])])
+
+
+def stating(*, without: str = "", form: str = "JSON", **rest: Any) -> Object:
+    """A SensorGraph with one state."""
+    word = {"property": "breaker", "path": "$.state", "type": "Enum", **rest}
+    named = {key: value for key, value in word.items() if key != without}
+    return graph(sources=[source(kind="State", format=form, measurements=[named])])
+
+
+def happening(**rest: Any) -> Object:
+    """A SensorGraph with one kind of event."""
+    word = {"property": "alarm", "path": "$.what", "type": "Enum"}
+    return graph(sources=[source(kind="Event", measurements=[word], **rest)])
+
+
+def relating(**rest: Any) -> Object:
+    """A SensorGraph with one relation that comes and goes."""
+    return graph(sources=[related_source(relations=[{"type": "in", "to": {"type": "Bed", "id": "{$.bed}"}, **rest}])])
+
+
+def related_source(**rest: Any) -> Object:
+    """An entry of spec.sources, of kind Relation."""
+    relation = {"type": "in", "to": {"type": "Bed", "id": "{$.bed}"}}
+    whole = source(**{"kind": "Relation", "relations": [relation], **rest})
+    return {key: value for key, value in whole.items() if key != "measurements"}
+
+
+def measuring_in(form: str, **rest: Any) -> Object:
+    """A SensorGraph with one measurement in a format."""
+    return graph(sources=[source(format=form, measurements=[{"property": "rms", **rest}])])
+
+
+def senml(**rest: Any) -> Object:
+    """A SensorGraph with one measurement in SenML."""
+    return measuring_in("SenML", **rest)
+
+
+def site(name: str = "box-1", **spec: Any) -> Object:
+    """An EdgeSite."""
+    return _object("EdgeSite", name, {"nodeName": "box-1", **spec})
+
+
+def _object(kind: str, name: str, spec: Object) -> Object:
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name, "namespace": "default"}, "spec": spec}
+
+
+SHAPE: Final = {
+    "parameters": 9_400_000_000,
+    "layers": 40,
+    "hiddenSize": 4096,
+    "intermediateSize": 13696,
+    "attentionHeads": 32,
+    "kvHeads": 2,
+    "headDim": 128,
+    "vocabSize": 151552,
+}
+
+CACHES: Final = {"pvc": "weights", "hostPath": "/var/lib/edgeglm/cache", "size": "40Gi"}
+ONE_CACHE = "set exactly one of pvc, hostPath and size"
+NO_PLACE = "say where to serve; set spec.cloud, spec.edge or both"
+BAD_URI = "use hf://OWNER/NAME, pvc://CLAIM/PATH or file:///PATH"
+ONE_SELECTOR = "set exactly one of nodeGroup, nodeSelector and nodeNames"
+KEY_IN_ARGUMENTS = "use spec.auth.apiKeySecretRef"
+RISING = "limits must rise"
+KEY_TAKEN = "are not for users"
+BAD_KEY = "a key is NAME or DOMAIN/NAME"
+ONE_SOURCE = "set exactly one of configMap, secret, emptyDir"
+PATH_TAKEN = "are taken; mount it elsewhere"
+
+ROWS: Final = (
+    # InferenceService: where.
+    Row("in the cloud", service()),
+    Row("at the edge", at_edge()),
+    Row("in both places", service(cloud={"replicas": 2}, edge=[target()])),
+    Row("nowhere", service(edge=[]), NO_PLACE),
+    Row("scaled to zero", service(cloud={"replicas": 0})),
+    Row("a rollout in place", service(cloud={"rollout": {"strategy": "InPlace"}})),
+    Row("a rollout of no kind", service(cloud={"rollout": {"strategy": "Blue"}}), ANY),
+    Row("verified by more at once", service(verification={"concurrency": 64})),
+    Row("not verified", service(verification={"concurrency": 0})),
+    Row("verified by less than none", service(verification={"concurrency": -1}), ANY),
+    Row("verified by a crowd", service(verification={"concurrency": 257}), ANY),
+    Row("too many replicas", service(cloud={"replicas": 1001}), ANY),
+    Row("a name for a Service", service("a" * 52)),
+    Row("a name that is too long", service("a" * 53), "at most 52"),
+    Row("a name that begins with a digit", service("1llm"), "beginning with a letter"),
+    Row("a name with a dot", service("a.b"), "beginning with a letter"),
+    # InferenceService: the model.
+    Row("a hub model", model("hf://zai-org/glm-4-9b-chat-hf", revision="refs/pr/1", name="glm", aliases=["a", "b"])),
+    Row("a claim", model("pvc://weights/a/b")),
+    Row("a claim without a path", model("pvc://weights")),
+    Row("a directory of the node", model("file:///srv/models/glm")),
+    Row("a hub model without an owner", model("hf://glm"), BAD_URI),
+    Row("a scheme of tomorrow", model("s3://bucket/x"), BAD_URI),
+    Row("a relative path", model("file://srv"), BAD_URI),
+    Row("a path that climbs", model("file:///srv/../etc"), "'..' is not allowed"),
+    Row("a claim that climbs", model("pvc://weights/../x"), "'..' is not allowed"),
+    Row("a directory of the node in the cloud", service(model={"uri": "file:///srv/x"}, cloud={}), "spec.edge[].model"),
+    Row("a claim at the edge", service(model={"uri": "pvc://w"}, edge=[target()]), "a model of its own"),
+    Row(
+        "a claim in the cloud and a directory at the edge",
+        service(model={"uri": "pvc://w"}, cloud={}, edge=[target(model={"uri": "file:///srv/x"})]),
+    ),
+    Row("a claim as an edge target's own", at_edge(model={"uri": "pvc://w"}), "cannot be mounted while"),
+    Row("the same alias twice", service(model={"uri": "hf://a/b", "aliases": ["x", "x"]}), ANY),
+    Row("a served name that looks like a flag", service(model={"uri": "hf://a/b", "name": "--x"}), ANY),
+    Row("a mirror behind a proxy", model("hf://a/b", endpoint="https://hub.example/hf", proxyURL="http://proxy:3128")),
+    Row("a mirror with a password", model("hf://a/b", endpoint="https://user:pass@hub.example"), ANY),
+    Row("a proxy with a password", model("hf://a/b", proxyURL="http://user:pass@proxy:3128"), ANY),
+    *(Row(f"a cache: {kind}", service(cloud={"cache": {kind: where}})) for kind, where in CACHES.items()),
+    Row("a cache nowhere", service(cloud={"cache": {}}), ONE_CACHE),
+    Row("a cache in two places", service(cloud={"cache": {"pvc": "weights", "size": "40Gi"}}), ONE_CACHE),
+    Row("a cache that climbs", service(cloud={"cache": {"hostPath": "/srv/../etc"}}), ANY),
+    Row("a cache in the node's root", service(cloud={"cache": {"hostPath": "/"}}), ANY),
+    Row("a cache of no size", service(cloud={"cache": {"size": "large"}}), ANY),
+    Row(
+        "a cache for what is at hand",
+        service(model={"uri": "pvc://weights"}, cloud={"cache": {"size": "40Gi"}}),
+        "spec.cloud.cache is where a model of a hub is kept",
+    ),
+    Row("a bound on downloads", at_edge(download={"maxBytesPerSecond": 1_000_000})),
+    Row("no bound on downloads", at_edge(download={}), ANY),
+    Row("a bound on downloads that stops them", at_edge(download={"maxBytesPerSecond": 0}), ANY),
+    Row(
+        "a bound on what is not downloaded",
+        at_edge(download={"maxBytesPerSecond": 1_000_000}, model={"uri": "file:///srv/x"}),
+        "spec.edge[].download is for a model of a hub",
+    ),
+    Row(
+        "a bound at the edge beside a claim in the cloud",
+        service(
+            model={"uri": "pvc://w"},
+            cloud={},
+            edge=[target(model={"uri": "hf://a/b"}, download={"maxBytesPerSecond": 1_000_000})],
+        ),
+    ),
+    # InferenceService: the engine.
+    Row("a flag", engine(extraArgs=["--enforce-eager", "--max-num-queued-reqs=5", "--compilation-config.mode=3"])),
+    Row("an API key as a flag", engine(extraArgs=["--api-key=x"]), KEY_IN_ARGUMENTS),
+    Row("an API key as a shortened flag", engine(extraArgs=["--api-k=x"]), KEY_IN_ARGUMENTS),
+    Row("an API key with an underscore", engine(extraArgs=["--api_key=x"]), ANY),
+    Row("a file of flags", engine(extraArgs=["--config=/x"]), "--config is reserved"),
+    Row("a short option", engine(extraArgs=["-tp=2"]), ANY),
+    Row("a value of its own", engine(extraArgs=["--x", "1"]), ANY),
+    Row("a variable twice", engine(env=[{"name": "A"}, {"name": "A"}]), ANY),
+    Row("an unknown dtype", engine(dtype="int4"), ANY),
+    Row("all of the memory", engine(gpuMemoryUtilizationPercent=100)),
+    Row("more than the memory", engine(gpuMemoryUtilizationPercent=101), ANY),
+    Row("priorities and a bound on the queue", engine(scheduling={"policy": "Priority", "maxQueuedRequests": 512})),
+    Row("a policy in vLLM's own words", engine(scheduling={"policy": "priority"}), ANY),
+    Row("no queue at all", engine(scheduling={"maxQueuedRequests": 0}), ANY),
+    Row("all ways to spread", engine(parallelism={"tensor": 2, "pipeline": 2, "data": 2, "expert": True})),
+    Row("spread over nothing", engine(parallelism={"tensor": 0}), ANY),
+    Row("a template of several lines", engine(chatTemplate="{% for m in messages %}\n{{ m.content }}{% endfor %}")),
+    Row("a template too long for one argument", engine(chatTemplate="x" * 16385), ANY),
+    Row("parsers and code of the model", engine(reasoningParser="glm45", toolCallParser="glm45", trustRemoteCode=True)),
+    Row("a parser that brings a flag along", engine(toolCallParser="x --api-key=y"), ANY),
+    Row("Secrets for the registry", engine(imagePullSecrets=[{"name": "a"}, {"name": "b"}])),
+    Row("a Secret for the registry twice", engine(imagePullSecrets=[{"name": "a"}, {"name": "a"}]), ANY),
+    Row("a shape", model("hf://a/b", shape=SHAPE)),
+    Row("a shape of a mixture", model("hf://a/b", shape={**SHAPE, "expertParameters": 1000, "weights": "5300M"})),
+    Row("all are experts", model("hf://a/b", shape={**SHAPE, "expertParameters": 10**10}), "must be fewer"),
+    Row("a shape without heads", model("hf://a/b", shape={**SHAPE, "kvHeads": 0}), ANY),
+    Row("half a shape", model("hf://a/b", shape={"parameters": 10**9}), ANY),
+    Row("a shape at the edge", at_edge(model={"uri": "file:///srv/x", "shape": SHAPE})),
+    Row("the memory of an accelerator", service(cloud={"accelerator": {"memory": "80G"}})),
+    Row("a memory that is none", service(cloud={"accelerator": {"memory": "much"}}), ANY),
+    Row("a preset", service(preset="glm-4-9b-chat@1")),
+    Row("a preset without a version", service(preset="glm-4-9b-chat"), ANY),
+    Row("a preset of version zero", service(preset="generic@0"), ANY),
+    Row("an unknown field", engine(maxModelLenn=1), ANY),
+    Row("a number as text", engine(maxModelLen="8192"), ANY),
+    Row("an API key in an edge target", at_edge(engine={"extraArgs": ["--api-key=x"]}), KEY_IN_ARGUMENTS),
+    # InferenceService: accelerators.
+    Row("a slice of a GPU", accelerator(resource="nvidia.com/mig-1g.5gb")),
+    Row("a share of a GPU", accelerator(resource="nvidia.com/gpu.shared")),
+    Row("two shares of a GPU", accelerator(resource="nvidia.com/gpu.shared", count=2), "no larger for being counted"),
+    Row("two shares at the edge", at_edge(accelerator={"resource": "nvidia.com/gpu.shared", "count": 2}), "count to 1"),
+    Row("products", accelerator(products=["NVIDIA-H100-80GB-HBM3", "NVIDIA-H200"], memory="80G")),
+    Row("products of a slice", accelerator(resource="nvidia.com/mig-1g.5gb", products=["A100-SXM4-40GB-MIG-1g.5gb"])),
+    Row("no products", accelerator(products=[]), ANY),
+    Row("a product with a blank", accelerator(products=["NVIDIA H100"]), ANY),
+    Row("products of another vendor", accelerator(resource="amd.com/gpu", products=["MI300X"]), "spec.cloud.nodeSel"),
+    Row("memory of another vendor", accelerator(resource="amd.com/gpu", memory="192G")),
+    Row("a claim of devices", accelerator(claimTemplateName="h100", count=2, memory="80G")),
+    Row("a claim and a resource", accelerator(claimTemplateName="h100", resource="nvidia.com/gpu"), "set one of the"),
+    Row("a claim and products", accelerator(claimTemplateName="h100", products=["NVIDIA-H200"]), "leave products out"),
+    Row("a claim of devices at the edge", at_edge(accelerator={"claimTemplateName": "h100"}), ANY),
+    Row("products at the edge", at_edge(accelerator={"products": ["NVIDIA-H200"]}), ANY),
+    # InferenceService: where in the cloud.
+    Row("nodes by a label", nodes_with(key="zone", operator="In", values=["a", "b"])),
+    Row("nodes by a number", nodes_with(key="nvidia.com/gpu.memory", operator="Gt", values=["40000"])),
+    Row("nodes by no number", nodes_with(key="zone", operator="Gt", values=["a"]), "one whole number"),
+    Row("nodes by two numbers", nodes_with(key="zone", operator="Lt", values=["1", "2"]), "one whole number"),
+    Row("nodes in nothing", nodes_with(key="zone", operator="In"), "In and NotIn need values"),
+    Row("nodes that have a value", nodes_with(key="zone", operator="Exists", values=["a"]), "take no values"),
+    Row("nodes by an unknown operator", nodes_with(key="zone", operator="Like", values=["a"]), ANY),
+    Row("no terms", cloud(affinity={"nodeAffinity": _required()}), ANY),
+    Row("an empty term", cloud(affinity={"nodeAffinity": _required({"matchExpressions": []})}), "meets no node"),
+    Row(
+        "a node by name",
+        cloud(
+            affinity={
+                "nodeAffinity": _required(
+                    {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["gpu-1"]}]}
+                )
+            }
+        ),
+    ),
+    Row("far from pods", pods_with(key="app", operator="In", values=["a"])),
+    Row("far from pods in nothing", pods_with(key="app", operator="In"), "In and NotIn need values, Exists"),
+    Row(
+        "near pods",
+        cloud(
+            affinity={
+                "podAffinity": {
+                    "preferredDuringSchedulingIgnoredDuringExecution": [
+                        {"weight": 100, "podAffinityTerm": {"topologyKey": HOST, "namespaceSelector": {}}}
+                    ]
+                }
+            }
+        ),
+    ),
+    Row("an affinity of no kind", cloud(affinity={"siteAffinity": {}}), ANY),
+    Row("spread", spread(minDomains=2, nodeTaintsPolicy="Honor", matchLabelKeys=["pod-template-hash"])),
+    Row("spread over places that nobody minds", spread(minDomains=2, whenUnsatisfiable="ScheduleAnyway"), "minDomains"),
+    Row("spread without a skew", spread(maxSkew=0), ANY),
+    Row(
+        "names of others",
+        cloud(
+            serviceAccountName="llm",
+            schedulerName="volcano",
+            priorityClassName="alarms",
+            runtimeClassName="nvidia",
+        ),
+    ),
+    Row("a name that is none", cloud(serviceAccountName="LLM"), ANY),
+    # InferenceService: what pods carry and mount in the cloud.
+    Row("a label for a queue", cloud(podMetadata={"labels": {"kueue.x-k8s.io/queue-name": "llm", "team": "a"}})),
+    Row("an annotation", cloud(podMetadata={"annotations": {"sidecar.istio.io/inject": "false"}})),
+    Row("a label of ours", cloud(podMetadata={"labels": {"edgeglm.io/place": "edge"}}), KEY_TAKEN),
+    Row("a recommended label", cloud(podMetadata={"labels": {"app.kubernetes.io/instance": "x"}}), KEY_TAKEN),
+    Row("the label of a revision", cloud(podMetadata={"labels": {"pod-template-hash": "x"}}), KEY_TAKEN),
+    Row("an annotation of ours", cloud(podMetadata={"annotations": {"edgeglm.io/engine-log": "{}"}}), KEY_TAKEN),
+    Row(
+        "an annotation that takes AppArmor away",
+        cloud(podMetadata={"annotations": {"container.apparmor.security.beta.kubernetes.io/engine": "unconfined"}}),
+        KEY_TAKEN,
+    ),
+    Row("a label of no key", cloud(podMetadata={"labels": {"a/b/c": "x"}}), BAD_KEY),
+    Row("an annotation with a long key", cloud(podMetadata={"annotations": {"a" * 64: "x"}}), BAD_KEY),
+    Row("a label with a blank", cloud(podMetadata={"labels": {"a": "b c"}}), ANY),
+    Row("a ConfigMap", volume(configMap={"name": "x", "items": [{"key": "a", "path": "b/a"}], "optional": True})),
+    Row("a Secret", volume(secret={"secretName": "x"})),
+    Row("an empty directory in memory", volume(emptyDir={"medium": "Memory", "sizeLimit": "1Gi"})),
+    Row("a claim as a volume", volume(persistentVolumeClaim={"claimName": "x", "readOnly": True})),
+    Row("an image as a volume", volume(image={"reference": "registry.example/x@sha256:0", "pullPolicy": "Always"})),
+    Row("a volume of nothing", volume(), ONE_SOURCE),
+    Row("a volume of two things", volume(emptyDir={}, secret={"secretName": "x"}), ONE_SOURCE),
+    *(
+        Row(f"a volume of the kind {kind}", volume(**{kind: {}}), ANY)
+        for kind in ("hostPath", "projected", "csi", "nfs", "ephemeral", "downwardAPI")
+    ),
+    Row(
+        "a file of a ConfigMap that climbs",
+        volume(configMap={"name": "x", "items": [{"key": "a", "path": "../a"}]}),
+        ANY,
+    ),
+    Row("a volume twice", cloud(volumes=[{"name": "x", "emptyDir": {}}] * 2), ANY),
+    Row("a mount", mount("/data/x", readOnly=True, subPath="a/b")),
+    Row("a mount of nothing", mount("/data", name="z"), "add the volume, or correct the name"),
+    Row("a mount without volumes", cloud(volumeMounts=[{"name": "x", "mountPath": "/data"}]), "add the volume"),
+    Row("a mount beside ours", mount("/etc/edge")),
+    Row("a mount beside ours with a longer name", mount("/cached")),
+    *(
+        Row(f"a mount at {path}", mount(path), PATH_TAKEN)
+        for path in ("/cache", "/cache/huggingface", "/dev", "/dev/shm", "/etc", "/etc/edgeglm/x", "/models/x", "/tmp")
+    ),
+    *(Row(f"a mount at {path}", mount(path), ANY) for path in ("/", "/a/../cache", "/./tmp", "//tmp", "/a/", "data")),
+    Row("a part that climbs", mount("/data", subPath="../a"), ANY),
+    # InferenceService: the rest.
+    Row("the default bounds on waiting", service(timeouts={})),
+    Row(
+        "a deadline below the start",
+        service(timeouts={"progressDeadlineSeconds": 1800}),
+        "must be above startupSeconds",
+    ),
+    Row(
+        "a start beyond the default deadline",
+        service(timeouts={"startupSeconds": 3600}),
+        "must be above startupSeconds",
+    ),
+    Row("quantities as numbers and text", service(cloud={"resources": {"requests": {"cpu": 2, "memory": "8Gi"}}})),
+    Row("a quantity that is none", service(cloud={"resources": {"requests": {"cpu": "lots"}}}), ANY),
+    Row("a resource without a domain", service(cloud={"accelerator": {"resource": "gpu"}}), ANY),
+    Row("an external address with a path", service(cloud={"externalURL": "https://x/v1"}), ANY),
+    Row("an external address", service(cloud={"externalURL": "https://llm.example:8443"})),
+    Row("a budget of one's own", service(cloud={"disruptionBudget": "None"})),
+    Row("a budget of a number", service(cloud={"disruptionBudget": "2"}), ANY),
+    Row("the serving port for all", service(cloud={"networkPolicy": {}})),
+    Row("the serving port for some", reached_from({"namespaceSelector": {"a": "b"}, "podSelector": {"c": "d"}})),
+    Row("the serving port for addresses", reached_from({"cidr": "10.0.0.0/8"}, {"cidr": "fd00::/8"})),
+    Row("the serving port for nobody", reached_from(), ANY),
+    Row("both pods and addresses", reached_from({"cidr": "10.0.0.0/8", "podSelector": {"c": "d"}}), "say either cidr"),
+    Row("neither pods nor addresses", reached_from({}), "say either cidr"),
+    Row("an address without a mask", reached_from({"cidr": "10.0.0.1"}), ANY),
+    Row("a key to ask with", service(auth={"apiKeySecretRef": {"name": "keys", "key": "llm"}})),
+    Row("no key of the Secret", service(auth={"apiKeySecretRef": {"name": "keys"}}), ANY),
+    Row("a port of the system", at_edge(port=80), ANY),
+    Row("a group", at_edge(sites={"nodeGroup": "hangzhou"})),
+    Row("labels", at_edge(sites={"nodeSelector": {"zone": "north"}})),
+    Row("no selector", at_edge(sites={}), ONE_SELECTOR),
+    Row("two selectors", at_edge(sites={"nodeGroup": "a", "nodeNames": ["b"]}), ONE_SELECTOR),
+    Row("no labels", at_edge(sites={"nodeSelector": {}}), ANY),
+    Row("a target twice", service(edge=[target(), target()]), ANY),
+    Row("a service that rests", service(suspend=True)),
+    Row("a service that rests by a word", service(suspend="yes"), ANY),
+    Row("an autoscaler", autoscaled()),
+    Row("an autoscaler in full", autoscaled(minReplicas=2, inFlightPerReplica=8, scaleDownDelaySeconds=0)),
+    Row("an autoscaler without a bound", service(cloud={"autoscaling": {}}), ANY),
+    Row("an autoscaler down to zero", autoscaled(minReplicas=0), ANY),
+    Row("more at least than at most", autoscaled(minReplicas=5), "must not be above maxReplicas"),
+    Row(
+        "a number beside an autoscaler",
+        service(cloud={"replicas": 2, "autoscaling": {"maxReplicas": 4}}),
+        "set spec.cloud.replicas or spec.cloud.autoscaling, not both",
+    ),
+    Row("a route", routed("llm.example.com", "*.example.org", namespace="gateways", sectionName="https", port=443)),
+    Row("a route to nowhere", service(routing={"httpRoute": {"parentRefs": []}}), ANY),
+    Row("a route by a name that is none", routed("llm_example"), ANY),
+    Row("a route to the edge", service(edge=[target()], routing={}), "spec.routing leads to the cloud replicas"),
+    Row("a long request", service(timeouts={"requestSeconds": 86400})),
+    Row("a request of no time", service(timeouts={"requestSeconds": 0}), ANY),
+    Row("a monitor", service(monitoring={"podMonitor": True})),
+    Row("a monitor of the edge", service(edge=[target()], monitoring={}), "spec.monitoring reads the cloud replicas"),
+    # SensorGraph.
+    Row("a graph that rests", graph(suspend=True)),
+    Row("a graph", graph()),
+    *(
+        Row(f"a graph without {field}", graph(without=field), ANY)
+        for field in ("sites", "broker", "sources", "window", "reasoning", "output")
+    ),
+    Row("a graph with a long name", graph("a" * 53), "at most 52"),
+    Row("two selectors of a graph", graph(sites={"nodeGroup": "a", "nodeNames": ["b"]}), ONE_SELECTOR),
+    Row("parameters in the broker's address", graph(broker={"url": "mqtt://${site.host}:${site.port}"})),
+    Row("a broker with a password", graph(broker={"url": "mqtt://user:pass@host"}), ANY),
+    Row("a broker of another kind", graph(broker={"url": "https://host"}), ANY),
+    Row("no sources", graph(sources=[]), ANY),
+    Row("a source twice", graph(sources=[source(), source()]), ANY),
+    Row("a topic of fixed levels", graph(sources=[source(topic="a/b", entity={"type": "M", "id": "m"})])),
+    Row("a wildcard", graph(sources=[source(topic="plant/+/vibration")]), ANY),
+    Row("half a level captured", graph(sources=[source(topic="plant/m-{machine}")]), ANY),
+    Row("an empty level", graph(sources=[source(topic="plant//x")]), ANY),
+    Row("a topic of the broker's own", graph(sources=[source(topic="$SYS/x")]), ANY),
+    Row("a measurement twice", graph(sources=[source(measurements=[{"property": "a", "path": "$.a"}] * 2)]), ANY),
+    Row("a deep path", measuring(path="$.a.b[0].c-d")),
+    Row("a path that is none", measuring(path="rms"), ANY),
+    Row("a path with odd names", measuring(path="$['a b'].c")),
+    Row("a path of the item", measuring(path="@.v")),
+    Row("a path of many values", measuring(path="$.a[*]"), ANY),
+    Row("a batch", graph(sources=[source(forEach="$.a[*].items[*]")])),
+    Row("a batch of one", graph(sources=[source(forEach="$.items")]), ANY),
+    Row("an id of the payload", graph(sources=[source(entity={"type": "M", "id": "{line}/{$.a['b c']}/{@.d[0]}"})])),
+    Row("an id of no path", graph(sources=[source(entity={"type": "M", "id": "{$a}"})]), ANY),
+    Row("another name", graph(sources=[source(entity={"type": "M", "id": "m", "aliases": {"TAG-7": "m"}})])),
+    Row("words for numbers", measuring(map={"low": "-1", "high": "2.5"})),
+    Row("words for words", measuring(map={"low": "below"}), "map must lead to numbers"),
+    Row("words for a Boolean", measuring(type="Boolean", map={"ON": "true", "OFF": "false"})),
+    Row("numbers for a Boolean", measuring(type="Boolean", map={"ON": "1"}), "lead to true and false"),
+    Row("a quality", measuring(quality={"path": "$.q", "good": ["GOOD", "192"]})),
+    Row("a quality of nothing", measuring(quality={"path": "$.q", "good": []}), ANY),
+    Row("a rate of readings", graph(sources=[source(limits={"readingsPerSecond": 1000, "entities": 50})])),
+    Row("a rate of none", graph(sources=[source(limits={"readingsPerSecond": 0})]), ANY),
+    Row("SenML", senml(name="urn:dev:mac:{mac}:temp")),
+    Row("SenML by path", measuring_in("SenML", path="$.v"), "needs a name"),
+    Row("SenML with a quality", senml(name="a", quality={"path": "$.q", "good": ["1"]}), "neither path nor quality"),
+    Row("SenML with two captures side by side", senml(name="{a}{b}"), ANY),
+    Row(
+        "SenML with a timestamp",
+        graph(
+            sources=[source(format="SenML", measurements=[{"property": "a", "name": "a"}], timestamp={"path": "$.t"})]
+        ),
+        "are for JSON",
+    ),
+    Row("SensorThings", measuring_in("SensorThings")),
+    Row("SensorThings of a Datastream", measuring_in("SensorThings", name="42", path="$.result.x")),
+    Row("JSON by name", measuring_in("JSON", path="$.v", name="a"), "needs a path"),
+    Row("JSON by nothing", measuring_in("JSON"), "needs a path"),
+    Row("a state", stating(map={"1": "OPEN", "0": "CLOSED"})),
+    Row("a state in SenML", stating(without="path", name="breaker", form="SenML")),
+    Row("an event", happening()),
+    Row("events that are told", happening(limits={"eventsPerNode": 3})),
+    Row("too many events to tell", happening(limits={"eventsPerNode": 33}), ANY),
+    Row("an event of numbers", graph(sources=[source(kind="Event")]), "are of type Enum"),
+    Row("a source that is missed", graph(sources=[source(expectEverySeconds=60)])),
+    Row("a source that is missed at once", graph(sources=[source(expectEverySeconds=0)]), ANY),
+    Row("a state of numbers", graph(sources=[source(kind="State")]), "are of type Enum"),
+    Row("telemetry of words", measuring(type="Enum"), "are of type Enum"),
+    Row("a word with a limit", stating(limits={"high": 1}), "an Enum is a word"),
+    Row("a word with a unit", stating(unit="V"), "an Enum is a word"),
+    Row("a relation", relating()),
+    Row("a relation that begins for a while", relating(op="Add", ttlSeconds=3600)),
+    Row("a relation as the payload says", relating(opFrom={"path": "$.on", "map": {"true": "Add", "false": "Remove"}})),
+    Row("a relation said twice", relating(op="Add", opFrom={"path": "$.a", "map": {"a": "Add"}}), "not both"),
+    Row("a relation that does what else", relating(opFrom={"path": "$.a", "map": {"a": "Toggle"}}), ANY),
+    Row("a relation that measures", graph(sources=[source(kind="Relation")]), "has no measurements"),
+    Row("a relation to nothing", graph(sources=[related_source(relations=[])]), "needs relations"),
+    Row("a relation in SenML", graph(sources=[related_source(format="SenML")]), "needs relations, and the format JSON"),
+    Row(
+        "telemetry with a relation that begins",
+        graph(sources=[source(relations=[{"type": "in", "to": {"type": "Bed", "id": "b"}, "op": "Add"}])]),
+        "are for sources of kind Relation",
+    ),
+    Row("telemetry of nothing", graph(sources=[related_source(kind="Telemetry")]), "needs some"),
+    Row("a range", measuring(min=0, max=50.5)),
+    Row("an upside-down range", measuring(min=50, max=0.5), "min must be below max"),
+    Row("rising limits", measuring(limits={"lowLow": -1, "low": 0, "high": 7.1, "highHigh": 11})),
+    Row("a rate of change", measuring(limits={"rate": 0.5})),
+    Row("a rate of change below nothing", measuring(limits={"rate": -1}), ANY),
+    Row("one limit", measuring(limits={"highHigh": 11})),
+    Row("falling limits", measuring(limits={"high": 11, "highHigh": 7.1}), RISING),
+    Row("low above high", measuring(limits={"low": 8, "high": 7}), RISING),
+    Row("an unknown kind of window", graph(window={"type": "Session", "sizeSeconds": 10}), ANY),
+    Row("a derived property", graph(derived=[{"property": "imbalance", "expr": "a - b", "limits": {"high": 1}}])),
+    Row("a derived property with a quote", graph(derived=[{"property": "x", "expr": "a['b']"}]), ANY),
+    Row("a derived property twice", graph(derived=[{"property": "x", "expr": "a"}] * 2), ANY),
+    Row(
+        "falling limits of what is derived",
+        graph(derived=[{"property": "x", "expr": "a", "limits": {"high": 2, "highHigh": 1}}]),
+        RISING,
+    ),
+    Row("a sliding window", graph(window={"type": "Sliding", "sizeSeconds": 60, "slideSeconds": 10})),
+    Row("a sliding window that stands", graph(window={"type": "Sliding", "sizeSeconds": 10}), "needs slideSeconds"),
+    Row("a tumbling window that slides", graph(window={"sizeSeconds": 10, "slideSeconds": 5}), "no other has it"),
+    Row("slides that do not fit", graph(window={"type": "Sliding", "sizeSeconds": 10, "slideSeconds": 3}), "multiple"),
+    Row("too many slides", graph(window={"type": "Sliding", "sizeSeconds": 61, "slideSeconds": 1}), "at most 60 times"),
+    Row("a window of nothing", graph(window={"sizeSeconds": 0}), ANY),
+    Row("an endpoint of one's own", graph(reasoning={"endpoint": {"url": "https://host/v1", "model": "m"}})),
+    Row("nobody to ask", graph(reasoning={}), "exactly one of serviceRef and endpoint"),
+    Row(
+        "two to ask",
+        graph(reasoning={"serviceRef": {"name": "a"}, "endpoint": {"url": "https://h/v1", "model": "m"}}),
+        "exactly one of serviceRef and endpoint",
+    ),
+    Row("an unknown route", graph(reasoning={"serviceRef": {"name": "a"}, "route": "Escalate"}), ANY),
+    Row("a life of findings", graph(findings={"remindEverySeconds": 60, "clearAfterWindows": 1})),
+    Row("findings that are over at once", graph(findings={"clearAfterWindows": 0}), ANY),
+    Row("findings told without end", graph(findings={"remindEverySeconds": 0}), ANY),
+    Row("an output for all", graph(output={"topic": "insights", "qos": 0, "retain": True})),
+    Row("an output with a wildcard", graph(output={"topic": "insights/#"}), ANY),
+    Row("an output with an unknown place", graph(output={"topic": "insights/{site}"}), ANY),
+    Row("an output with QoS 2", graph(output={"topic": "insights", "qos": 2}), ANY),
+    *(Row(f"the task {task}", graph(question={"task": task})) for task in ("RootCause", "Explanation")),
+    Row("labels to choose from", graph(question={"task": "Classification", "labels": ["calm", "over load"]})),
+    Row(
+        "one label is no choice", graph(question={"task": "Classification", "labels": ["calm"]}), "at least two labels"
+    ),
+    Row("a label with a line break", graph(question={"task": "Custom", "labels": ["a\nb"]}), ANY),
+    Row("labels that nobody chooses from", graph(question={"labels": ["a", "b"]}), "only the tasks Classification and"),
+    Row("a question of one's own", graph(question={"task": "Custom", "instructions": "Who?", "labels": ["a"]})),
+    Row("a question of one's own that is none", graph(question={"task": "Custom"}), "needs instructions"),
+    Row("links to complete", graph(question={"task": "LinkCompletion", "relationTypes": [{"type": "feeds"}]})),
+    Row("links of no type", graph(question={"task": "LinkCompletion"}), "needs relationTypes"),
+    Row(
+        "relations that nobody adds", graph(question={"relationTypes": [{"type": "a"}]}), "only the task LinkCompletion"
+    ),
+    Row("detectors", graph(question={"when": {"detectors": ["Limit", "ZScore", "StateChange", "Silence", "Rate"]}})),
+    Row("the same detector twice", graph(question={"when": {"detectors": ["Limit", "Limit"]}}), ANY),
+    # EdgeSite.
+    Row("a site", site(parameters={"broker": "10.0.0.5:1883"}, spool={"maxBytes": 16777216}, maxConcurrency=1)),
+    Row("a site with a long name", site("a" * 53), "at most 52"),
+    Row("a site that rests", site(suspend=True)),
+    Row("a site of no node", site(nodeName=""), ANY),
+    Row("a parameter with a dash", site(parameters={"a-b": "x"}), "a parameter's name is letters, digits and '_'"),
+    Row("a spool too small", site(spool={"maxBytes": 1}), ANY),
+    Row("a site that moves", site(nodeName="box-2"), "a site does not move", old=site()),
+    Row("a site that changes otherwise", site(maxConcurrency=3), old=site()),
+)

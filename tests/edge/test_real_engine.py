@@ -1,0 +1,57 @@
+"""The agent against a real vLLM: a tiny GLM-4 with random weights, so that only schema and checks keep order."""
+
+import time
+
+import pytest
+
+from edgeglm_api.bundle import Bundle, Endpoint
+from tests.edge.agent_process import wait_for
+from tests.edge.conftest import EdgeSite
+from tests.engine.engine import Engine
+
+pytestmark = [pytest.mark.broker, pytest.mark.engine]
+ENGINE_SECONDS = 180
+
+
+def bundle_for(site: EdgeSite, engine: Engine) -> Bundle:
+    endpoint = Endpoint(name="engine", url=f"{engine.url}/v1", model=engine.model, place="Edge")
+    return site.bundle(endpoints=(endpoint,))
+
+
+def test_even_noise_comes_back_as_a_checked_answer(site: EdgeSite, engine: Engine) -> None:
+    """The schema bounds what the model can say; the check decides what stands."""
+    site.agent.configure(bundle_for(site, engine))
+    site.agent.start()
+    listener, sensors = site.listener(), site.sensors()
+    start = int(time.time()) - 60
+    for second in range(12):
+        sensors.send(start + second, 12.0 if second % 4 == 2 else 2.0)
+    sensors.flush()
+    wait_for(lambda: len(listener.asked) == 3, "no answers", seconds=ENGINE_SECONDS)
+
+    for answer in listener.asked:
+        # Noise may run into the token limit in the middle of a string; a cut answer is Invalid and nothing else.
+        assert answer["status"] in ({"Ok", "Abstained", "Invalid"} if answer["validation"]["schemaOk"] else {"Invalid"})
+        assert answer["model"]["completionTokens"] > 0
+        for finding in answer.get("findings", []):
+            assert finding["evidenceIds"] == ["e1"]
+            assert finding["nodeIds"] == ["l1/m1"]
+    site.agent.assert_books_balance()
+
+
+def test_an_engine_that_died_is_asked_again_when_it_is_back(site: EdgeSite, engine: Engine) -> None:
+    site.agent.configure(bundle_for(site, engine))
+    site.agent.start()
+    listener, sensors = site.listener(), site.sensors()
+    start = int(time.time()) - 60
+    engine.kill()
+    for second in range(6):
+        sensors.send(start + second, 12.0 if second == 2 else 2.0)
+    sensors.flush()
+    wait_for(lambda: site.agent.status()["endpoints"][0]["lastError"] != "", "nobody was asked")
+    assert listener.answers == []
+
+    engine.start()
+    wait_for(lambda: len(listener.asked) == 1, "not asked again", seconds=ENGINE_SECONDS)
+    assert listener.asked[0]["status"] in {"Ok", "Abstained", "Invalid"}
+    site.agent.assert_books_balance()

@@ -1,0 +1,412 @@
+"""What stands beside the cloud replicas as APIs come and go, and who says how many replicas there are."""
+
+from typing import Any
+
+import pytest
+
+from edgeglm_api import labels
+from edgeglm_operator.kube.errors import Forbidden, Unavailable
+from edgeglm_operator.kube.kinds import (
+    AUTOSCALERS,
+    DEPLOYMENTS,
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    POD_METRICS,
+    POD_MONITORS,
+    SCALED_OBJECTS,
+    Kind,
+)
+from edgeglm_operator.settings import Settings
+from tests.reconcile.builders import PLANT, Manifest, an_inference_service
+from tests.reconcile.in_memory import InMemoryCluster
+from tests.reconcile.operator_in_memory import OperatorInMemory, reconciled
+
+SETTINGS = Settings(prometheus_url="http://prometheus:9090")
+FOLLOWS_LOAD = {"autoscaling": {"minReplicas": 2, "maxReplicas": 8}}
+ROUTE = {"httpRoute": {"parentRefs": [{"name": "public"}]}}
+MONITOR = {"podMonitor": True}
+
+
+@pytest.fixture
+def cluster() -> InMemoryCluster:
+    return InMemoryCluster()
+
+
+async def test_with_keda_the_deployment_leaves_the_number_to_it(cluster: InMemoryCluster) -> None:
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    await operated(cluster)
+
+    assert "replicas" not in spec(cluster, DEPLOYMENTS)
+    assert spec(cluster, SCALED_OBJECTS)["scaleTargetRef"] == {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "name": "llm",
+    }
+    assert condition(cluster) == ("Unknown", "WaitingForAutoscaler")
+
+
+async def test_an_autoscaler_takes_over_the_number_that_there_is_and_is_left_alone(cluster: InMemoryCluster) -> None:
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud={"replicas": 5}))
+    operator = await operated(cluster)
+    asks(cluster, FOLLOWS_LOAD)
+    await operator.settle()
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 5
+
+    scaled(cluster, 7)
+    before = len(cluster.writes)
+    await operator.look()
+
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 7
+    assert [write for write in cluster.writes[before:] if write[1] == "Deployment"] == []
+
+
+async def test_the_autoscaler_begins_within_its_bounds(cluster: InMemoryCluster) -> None:
+    """At zero, Kubernetes' own would never begin."""
+    cluster.offer(POD_METRICS)
+    cluster.put(an_inference_service(cloud={"replicas": 0}))
+    operator = await operated(cluster)
+    asks(cluster, FOLLOWS_LOAD)
+    await operator.settle()
+
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 2
+
+
+async def test_a_number_that_is_asked_for_ends_the_autoscaling(cluster: InMemoryCluster) -> None:
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    operator = await operated(cluster)
+    scaled(cluster, 7)
+    asks(cluster, {"replicas": 3})
+    await operator.settle()
+
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 3
+    assert cluster.names(SCALED_OBJECTS) == []
+    assert condition(cluster) is None
+
+    asks(cluster, FOLLOWS_LOAD)
+    await operator.settle()
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 3
+
+
+async def test_of_a_suspended_service_no_autoscaler_says_the_number(cluster: InMemoryCluster) -> None:
+    """KEDA would bring back at once what rests."""
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    operator = await operated(cluster)
+    scaled(cluster, 7)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD, suspend=True))
+    await operator.settle()
+
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 0
+    assert cluster.names(SCALED_OBJECTS) == []
+
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD, suspend=False))
+    await operator.settle()
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 2
+    assert cluster.names(SCALED_OBJECTS) == ["llm"]
+
+
+async def test_without_an_autoscaler_there_are_as_few_as_may_be(cluster: InMemoryCluster) -> None:
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    await operated(cluster)
+
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 2
+    assert condition(cluster) == ("False", "NoAutoscaler")
+
+
+async def test_keda_that_comes_later_is_used(cluster: InMemoryCluster) -> None:
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    operator = await operated(cluster)
+    cluster.offer(SCALED_OBJECTS)
+    await operator.look()
+
+    assert cluster.names(SCALED_OBJECTS) == ["llm"]
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 2
+    assert annotations(cluster)[labels.SCALED_BY] == labels.AUTOSCALER
+
+
+async def test_keda_that_vanishes_under_load_takes_no_replica_with_it(cluster: InMemoryCluster) -> None:
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    operator = await operated(cluster)
+    scaled(cluster, 6)
+    await operator.settle()
+    cluster.withdraw(SCALED_OBJECTS)
+    await operator.look()
+
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 6
+    assert labels.SCALED_BY not in annotations(cluster)
+    assert condition(cluster) == ("False", "NoAutoscaler")
+
+    cluster.offer(SCALED_OBJECTS)
+    await operator.look()
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 6
+    assert cluster.names(SCALED_OBJECTS) == ["llm"]
+
+
+async def test_keda_without_the_address_of_prometheus_is_not_used(cluster: InMemoryCluster) -> None:
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    await operated(cluster, Settings())
+
+    assert cluster.names(SCALED_OBJECTS) == []
+    assert condition(cluster) == ("False", "PrometheusNotConfigured")
+
+
+async def test_there_are_never_two_autoscalers(cluster: InMemoryCluster) -> None:
+    """Kubernetes' own is used where an adapter serves pod metrics, until KEDA comes."""
+    cluster.offer(POD_METRICS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    operator = await operated(cluster)
+    assert cluster.names(AUTOSCALERS) == ["llm"]
+    assert "replicas" not in spec(cluster, DEPLOYMENTS)
+
+    scaled(cluster, 4)
+    cluster.offer(SCALED_OBJECTS)
+    await operator.look()
+
+    assert (cluster.names(SCALED_OBJECTS), cluster.names(AUTOSCALERS)) == (["llm"], [])
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 4
+
+
+async def test_the_autoscaler_that_keda_makes_is_kedas(cluster: InMemoryCluster) -> None:
+    """KEDA copies the labels of its ScaledObject, ours among them."""
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    operator = await operated(cluster)
+    copied(cluster)
+    await operator.look()
+    before = len(cluster.requests)
+    asks(cluster, {"autoscaling": {"maxReplicas": 9}})
+    await operator.settle()
+
+    assert cluster.names(AUTOSCALERS) == ["keda-hpa-llm"]
+    assert ("list", AUTOSCALERS) not in [(verb, kind) for verb, kind, _ in cluster.requests[before:]]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"Ready": "Unknown"}, ("Unknown", "WaitingForAutoscaler")),
+        ({"Ready": "True", "Fallback": "False", "Paused": "False"}, ("True", "Scaling")),
+        ({"Ready": "False", "Fallback": "Unknown"}, ("False", "AutoscalerFailing")),
+        ({"Ready": "True", "Fallback": "True"}, ("False", "FallingBack")),
+        ({"Ready": "True", "HPAActive": "False"}, ("False", "AutoscalerFailing")),
+        ({"Ready": "True", "Paused": "True"}, ("False", "AutoscalerPaused")),
+    ],
+)
+async def test_what_keda_says_of_it_is_told(
+    cluster: InMemoryCluster, said: dict[str, str], told: tuple[str, str]
+) -> None:
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    operator = await operated(cluster)
+    says(cluster, SCALED_OBJECTS, {"conditions": conditions(said)})
+    await operator.look()
+
+    assert condition(cluster) == told
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"AbleToScale": "True"}, ("Unknown", "WaitingForAutoscaler")),
+        ({"AbleToScale": "True", "ScalingActive": "True"}, ("True", "Scaling")),
+        ({"AbleToScale": "True", "ScalingActive": "False"}, ("False", "AutoscalerFailing")),
+        ({"AbleToScale": "False", "ScalingActive": "True"}, ("False", "AutoscalerFailing")),
+    ],
+)
+async def test_what_kubernetes_own_autoscaler_says_is_told(
+    cluster: InMemoryCluster, said: dict[str, str], told: tuple[str, str]
+) -> None:
+    cluster.offer(POD_METRICS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    operator = await operated(cluster)
+    says(cluster, AUTOSCALERS, {"conditions": conditions(said)})
+    await operator.look()
+
+    assert condition(cluster) == told
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "of", "missing"),
+    [
+        (HTTP_ROUTES, {"routing": ROUTE}, "RouteReady", "GatewayAPIMissing"),
+        (POD_MONITORS, {"monitoring": MONITOR}, "MonitoringReady", "PrometheusOperatorMissing"),
+    ],
+)
+async def test_an_api_comes_and_goes(
+    cluster: InMemoryCluster, kind: Kind, asked: dict[str, Any], of: str, missing: str
+) -> None:
+    cluster.put(an_inference_service(cloud={}, **asked))
+    operator = await operated(cluster)
+    assert condition(cluster, of) == ("False", missing)
+
+    cluster.offer(kind)
+    await operator.look()
+    assert cluster.names(kind) == ["llm"]
+
+    cluster.withdraw(kind)
+    await operator.look()
+    assert condition(cluster, of) == ("False", missing)
+
+    cluster.offer(kind)
+    await operator.look()
+    cluster.put(an_inference_service(cloud={}, routing=None, monitoring=None))
+    await operator.settle()
+    assert cluster.names(kind) == []
+    assert condition(cluster, of) is None
+
+
+async def test_a_route_serves_when_each_gateway_has_taken_it_up_as_it_is_now(cluster: InMemoryCluster) -> None:
+    cluster.offer(HTTP_ROUTES)
+    cluster.put(an_inference_service(cloud={}, routing=ROUTE))
+    operator = await operated(cluster)
+    assert condition(cluster, "RouteReady") == ("Unknown", "WaitingForGateway")
+
+    says(cluster, HTTP_ROUTES, {"parents": [{"conditions": conditions({"Accepted": "True"}, generation=0)}]})
+    await operator.look()
+    assert condition(cluster, "RouteReady") == ("Unknown", "WaitingForGateway")
+
+    said = conditions({"Accepted": "True", "ResolvedRefs": "True"}, generation=1)
+    says(cluster, HTTP_ROUTES, {"parents": [{"conditions": said}]})
+    await operator.look()
+    assert condition(cluster, "RouteReady") == ("True", "RouteAccepted")
+
+    says(cluster, HTTP_ROUTES, {"parents": [{"conditions": conditions({"Accepted": "False"}, generation=1)}]})
+    await operator.look()
+    assert condition(cluster, "RouteReady") == ("False", "RouteRefused")
+
+
+async def test_what_stands_beside_is_put_back(cluster: InMemoryCluster) -> None:
+    cluster.offer(SCALED_OBJECTS, POD_MONITORS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD, monitoring=MONITOR))
+    operator = await operated(cluster)
+    cluster.put({**identity(SCALED_OBJECTS), "spec": {"maxReplicaCount": 100}})
+    cluster.remove(POD_MONITORS, PLANT, "llm")
+    await operator.look()
+
+    assert spec(cluster, SCALED_OBJECTS)["maxReplicaCount"] == 8
+    assert cluster.names(POD_MONITORS) == ["llm"]
+
+
+async def test_an_api_that_vanished_a_moment_ago_is_told_and_stops_nothing_else(cluster: InMemoryCluster) -> None:
+    """Between two rounds of discovery."""
+    cluster.offer(SCALED_OBJECTS, POD_MONITORS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    operator = await operated(cluster)
+    cluster.withdraw(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud={"autoscaling": {"maxReplicas": 9}}, monitoring=MONITOR))
+    await operator.settle()
+
+    assert condition(cluster) == ("False", "NotServed")
+    assert cluster.names(POD_MONITORS) == ["llm"]
+
+
+async def test_an_api_that_may_not_be_read_is_as_good_as_none(cluster: InMemoryCluster) -> None:
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+
+    def forbid(number: int) -> None:
+        verb, kind, _ = cluster.requests[number - 1]
+        if (verb, kind) == ("list", SCALED_OBJECTS):
+            raise Forbidden("no")
+
+    cluster.before = forbid
+    operator = await operated(cluster)
+    assert condition(cluster) == ("False", "NoAutoscaler")
+
+    cluster.heal()
+    await operator.look()
+    assert cluster.names(SCALED_OBJECTS) == ["llm"]
+
+
+async def test_a_server_that_does_not_answer_takes_no_api_away(cluster: InMemoryCluster) -> None:
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    operator = await operated(cluster)
+
+    def away(number: int) -> None:
+        if cluster.requests[number - 1][0] == "discover":
+            raise Unavailable("away")
+
+    cluster.before = away
+    with pytest.raises(Unavailable):
+        await operator.look()
+
+    assert SCALED_OBJECTS in operator.store.offered
+    assert "replicas" not in spec(cluster, DEPLOYMENTS)
+
+
+async def test_rounds_of_discovery_over_a_settled_world_write_nothing(cluster: InMemoryCluster) -> None:
+    cluster.offer(SCALED_OBJECTS, HTTP_ROUTES, POD_MONITORS, POD_METRICS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD, routing=ROUTE, monitoring=MONITOR))
+    operator = await operated(cluster)
+    copied(cluster)
+    await operator.look()
+    before = len(cluster.writes)
+    for _ in range(3):
+        await operator.look()
+
+    assert cluster.writes[before:] == []
+
+
+async def operated(cluster: InMemoryCluster, settings: Settings = SETTINGS) -> OperatorInMemory:
+    return await reconciled(cluster, settings)
+
+
+def asks(cluster: InMemoryCluster, cloud: Manifest) -> None:
+    """The user replaces the cloud part: a merge drops a key that is null."""
+    blank = dict.fromkeys(("replicas", "autoscaling"))
+    cluster.put(an_inference_service(cloud={**blank, **cloud}))
+
+
+def scaled(cluster: InMemoryCluster, replicas: int) -> None:
+    """As an autoscaler does."""
+    cluster.put({**identity(DEPLOYMENTS), "spec": {"replicas": replicas}})
+
+
+def copied(cluster: InMemoryCluster) -> None:
+    """KEDA's own autoscaler."""
+    source = cluster.live(SCALED_OBJECTS, PLANT, "llm") or {}
+    owner = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "llm", "controller": True}
+    metadata = {
+        "name": "keda-hpa-llm",
+        "namespace": PLANT,
+        "labels": source["metadata"]["labels"],
+        "ownerReferences": [{**owner, "uid": source["metadata"]["uid"]}],
+    }
+    cluster.put({**identity(AUTOSCALERS), "metadata": metadata, "spec": {"maxReplicas": 8}})
+
+
+def says(cluster: InMemoryCluster, kind: Kind, status: Manifest) -> None:
+    cluster.put({**identity(kind), "status": status})
+
+
+def conditions(said: dict[str, str], generation: int | None = None) -> list[Manifest]:
+    told = {"reason": "Because", "message": "so it is"} | (
+        {} if generation is None else {"observedGeneration": generation}
+    )
+    return [{"type": kind, "status": status, **told} for kind, status in said.items()]
+
+
+def identity(kind: Kind) -> Manifest:
+    metadata = {"name": "llm", "namespace": PLANT}
+    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
+
+
+def spec(cluster: InMemoryCluster, kind: Kind) -> Manifest:
+    found: Manifest = (cluster.live(kind, PLANT, "llm") or {})["spec"]
+    return found
+
+
+def annotations(cluster: InMemoryCluster) -> dict[str, str]:
+    found: dict[str, str] = (cluster.live(DEPLOYMENTS, PLANT, "llm") or {})["metadata"]["annotations"]
+    return found
+
+
+def condition(cluster: InMemoryCluster, of: str = "AutoscalingReady") -> tuple[str, str] | None:
+    status = (cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {}).get("status", {})
+    return next(((each["status"], each["reason"]) for each in status["conditions"] if each["type"] == of), None)

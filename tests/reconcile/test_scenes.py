@@ -1,0 +1,515 @@
+"""What the operator makes of a world, whatever happened before: states of the world, not calls."""
+
+from typing import Any
+
+import pytest
+
+from edgeglm_api import labels
+from edgeglm_api.bundle import BUNDLE_FILE, decode
+from edgeglm_operator.kube.client import FIELD_MANAGER
+from edgeglm_operator.kube.errors import Forbidden, Invalid, KubeError
+from edgeglm_operator.kube.kinds import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    EDGE_SITES,
+    EVENTS,
+    INFERENCE_SERVICES,
+    NETWORK_POLICIES,
+    NODES,
+    SENSOR_GRAPHS,
+    SERVICES,
+    Kind,
+)
+from tests.reconcile.builders import (
+    PLANT,
+    Manifest,
+    a_downloading_pod,
+    a_sensor_graph,
+    an_edge_node,
+    an_edge_site,
+    an_edge_target,
+    an_inference_service,
+)
+from tests.reconcile.in_memory import InMemoryCluster
+from tests.reconcile.operator_in_memory import OperatorInMemory, reconciled
+
+
+@pytest.fixture
+def cluster() -> InMemoryCluster:
+    """Two edge nodes and nothing else."""
+    cluster = InMemoryCluster()
+    for node in ("box-1", "box-2"):
+        cluster.put(an_edge_node(node))
+    return cluster
+
+
+def condition(cluster: InMemoryCluster, kind: Kind, name: str, type_: str) -> Manifest:
+    found = cluster.live(kind, PLANT, name) or {}
+    conditions = found.get("status", {}).get("conditions", [])
+    return next((each for each in conditions if each["type"] == type_), {})
+
+
+def edge_ready(cluster: InMemoryCluster, name: str = "llm") -> Manifest:
+    return condition(cluster, INFERENCE_SERVICES, name, "EdgeReady")
+
+
+async def test_a_cloud_part_makes_a_deployment_and_a_service(cluster: InMemoryCluster) -> None:
+    cluster.put(an_inference_service())
+    await reconciled(cluster)
+
+    assert cluster.names(DEPLOYMENTS) == ["llm"]
+    assert cluster.names(SERVICES) == ["llm"]
+
+
+class OlderCluster(InMemoryCluster):
+    """One before Kubernetes 1.34: it drops what it does not know."""
+
+    async def apply(self, manifest: Manifest, *, manager: str = FIELD_MANAGER) -> Manifest:
+        pod = manifest["spec"].get("template", {}).get("spec", {})
+        known = {field: value for field, value in pod.items() if field != "resourceClaims"}
+        template = {"template": {**manifest["spec"]["template"], "spec": known}} if pod else {}
+        return await super().apply({**manifest, "spec": {**manifest["spec"], **template}}, manager=manager)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "reason"), [(OlderCluster(), "ClaimsNotServed"), (InMemoryCluster(), "RollingOut")]
+)
+async def test_a_cluster_that_drops_claims_of_devices_is_told_of(cluster: InMemoryCluster, reason: str) -> None:
+    """Its pods would run, without a device."""
+    cluster.put(an_inference_service(cloud={"accelerator": {"claimTemplateName": "one-gpu"}}))
+    await reconciled(cluster)
+
+    assert condition(cluster, INFERENCE_SERVICES, "llm", "CloudReady")["reason"] == reason
+
+
+async def test_a_model_too_large_for_its_accelerator_is_told_and_made_all_the_same(cluster: InMemoryCluster) -> None:
+    """The sum is an estimate: it advises, and vLLM decides."""
+    accelerator = {"count": 1, "memory": "16G"}
+    model = {"uri": "hf://zai-org/glm-4-9b-chat-hf"}
+    cluster.put(an_inference_service(preset="glm-4-9b-chat-hf@1", model=model, cloud={"accelerator": accelerator}))
+    await reconciled(cluster)
+
+    told = condition(cluster, INFERENCE_SERVICES, "llm", "CapacityFits")
+    assert (told["status"], told["reason"]) == ("False", "TooLarge")
+    assert cluster.names(DEPLOYMENTS) == ["llm"]
+    status = (cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {})["status"]
+    assert status["cloud"]["plan"]["weightsGiB"] == 18
+    (engine,) = status["effectiveEngine"]
+    assert {"name": "maxModelLen", "value": "32768", "from": "preset glm-4-9b-chat-hf@1"} in engine["settings"]
+
+
+async def test_a_condition_tells_how_far_a_download_is(cluster: InMemoryCluster) -> None:
+    """All that the operator sees of it is how containers of the pod ended."""
+    cluster.put(an_inference_service())
+    await reconciled(cluster)
+    template = (cluster.live(DEPLOYMENTS, PLANT, "llm") or {})["spec"]["template"]
+    cluster.put(a_downloading_pod(template))
+    await reconciled(cluster)
+
+    for kind in ("Ready", "CloudReady", "Progressing"):
+        told = condition(cluster, INFERENCE_SERVICES, "llm", kind)
+        assert told["reason"] == "Downloading"
+        assert "25 % of 18.8 GB are there; at this pace all of it by 2026-11-28T12:00:00Z" in told["message"]
+    assert condition(cluster, INFERENCE_SERVICES, "llm", "Ready")["status"] == "Unknown"
+
+
+async def test_each_selected_node_gets_a_replica_and_a_site(cluster: InMemoryCluster) -> None:
+    cluster.put(an_inference_service(edge=[an_edge_target("box-1", "box-2", "no-such-node")]))
+    await reconciled(cluster)
+
+    assert cluster.names(DEPLOYMENTS) == ["llm-sites-box-1", "llm-sites-box-2"]
+    assert cluster.names(EDGE_SITES) == ["box-1", "box-2"]
+    assert cluster.names(SERVICES) == []
+
+
+async def test_a_site_without_graphs_has_neither_bundle_nor_agent(cluster: InMemoryCluster) -> None:
+    cluster.put(an_inference_service(edge=[an_edge_target("box-1")]))
+    await reconciled(cluster)
+
+    assert cluster.names(CONFIG_MAPS) == []
+
+
+async def test_a_node_that_is_not_of_the_edge_is_no_site(cluster: InMemoryCluster) -> None:
+    node = an_edge_node("server")
+    node["metadata"]["labels"] = {}
+    cluster.put(node)
+    cluster.put(an_inference_service(edge=[an_edge_target("server")]))
+    await reconciled(cluster)
+
+    assert cluster.names(DEPLOYMENTS) == []
+    assert edge_ready(cluster)["reason"] == "NoSites"
+
+
+async def test_an_empty_bundle_stays_when_the_last_graph_goes(cluster: InMemoryCluster) -> None:
+    """Its generation must not begin anew, and KubeEdge loses a ConfigMap that is made anew."""
+    cluster.put(an_edge_site("north", "box-1"))
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT))
+    await reconciled(cluster)
+    cluster.remove(SENSOR_GRAPHS, PLANT, "line")
+    await reconciled(cluster)
+
+    assert cluster.names(CONFIG_MAPS) == ["north-bundle"]
+    assert cluster.names(DEPLOYMENTS) == []
+    assert generation(cluster, "north") == 2
+
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT))
+    await reconciled(cluster)
+    assert generation(cluster, "north") == 3
+
+
+@pytest.mark.parametrize("lost", ["config map", "status", "both"])
+async def test_the_generation_survives_the_loss_of_either_record(cluster: InMemoryCluster, lost: str) -> None:
+    cluster.put(an_edge_site("north", "box-1"))
+    for size in (10, 20, 30):
+        cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT, window={"sizeSeconds": size}))
+        await reconciled(cluster)
+    assert generation(cluster, "north") == 3
+
+    if lost in {"config map", "both"}:
+        cluster.remove(CONFIG_MAPS, PLANT, "north-bundle")
+    if lost in {"status", "both"}:
+        (cluster.live(EDGE_SITES, PLANT, "north") or {}).pop("status")
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT, window={"sizeSeconds": 40}))
+    await reconciled(cluster)
+
+    assert generation(cluster, "north") == (1 if lost == "both" else 4)
+
+
+async def test_the_generation_is_counted_from_the_server_not_from_the_store(cluster: InMemoryCluster) -> None:
+    """The store is late: another process has counted on since."""
+    cluster.put(an_edge_site("north", "box-1"))
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT))
+    late = await reconciled(cluster)
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT, window={"sizeSeconds": 20}))
+    await reconciled(cluster)
+    assert generation(cluster, "north") == 2
+
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT, window={"sizeSeconds": 30}))
+    graph = cluster.live(SENSOR_GRAPHS, PLANT, "line")
+    assert graph is not None
+    late.feed.put(SENSOR_GRAPHS, graph)
+    await late.controller._reconcilers[EDGE_SITES.name].reconcile(PLANT, "north")
+
+    assert generation(cluster, "north") == 3
+
+
+async def test_a_user_s_site_is_never_owned_labelled_or_deleted(cluster: InMemoryCluster) -> None:
+    cluster.put(an_edge_site("north", "box-1"))
+    cluster.put(an_inference_service(edge=[an_edge_target("box-1")]))
+    await reconciled(cluster)
+    cluster.remove(INFERENCE_SERVICES, PLANT, "llm")
+    await reconciled(cluster)
+
+    site = cluster.live(EDGE_SITES, PLANT, "north")
+    assert site is not None
+    assert site["metadata"].keys().isdisjoint({"labels", "ownerReferences", "annotations", "finalizers"})
+
+
+async def test_a_site_called_like_another_node_is_left_alone(cluster: InMemoryCluster) -> None:
+    """A user's site `box-2` stands for box-1: node box-2 gets none, and nothing is overwritten."""
+    cluster.put(an_edge_site("box-2", "box-1"))
+    cluster.put(an_inference_service(edge=[an_edge_target("box-1", "box-2")]))
+    await reconciled(cluster)
+
+    assert cluster.names(EDGE_SITES) == ["box-2"]
+    assert (cluster.live(EDGE_SITES, PLANT, "box-2") or {})["spec"]["nodeName"] == "box-1"
+
+
+async def test_a_site_that_the_server_refuses_keeps_no_other_waiting(cluster: InMemoryCluster) -> None:
+    cluster.put(an_inference_service(edge=[an_edge_target("box-1", "box-2")]))
+    refuse(cluster, "apply", "box-1", Invalid("its name is too long"), kind=EDGE_SITES)
+    await reconciled(cluster)
+
+    assert cluster.names(EDGE_SITES) == ["box-2"]
+
+
+async def test_two_sites_for_one_node_have_one_agent(cluster: InMemoryCluster) -> None:
+    for name in ("first", "second"):
+        cluster.put(an_edge_site(name, "box-1"))
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT))
+    await reconciled(cluster)
+    assert cluster.names(DEPLOYMENTS) == ["first-agent"]
+
+    cluster.remove(EDGE_SITES, PLANT, "first")
+    await reconciled(cluster)
+    assert cluster.names(DEPLOYMENTS) == ["second-agent"]
+
+
+async def test_without_sight_of_the_nodes_nothing_at_the_edge_is_touched(cluster: InMemoryCluster) -> None:
+    cluster.put(an_inference_service(cloud={}, edge=[an_edge_target("box-1")]))
+    cluster.put(a_sensor_graph("line", "box-1"))
+    await reconciled(cluster)
+    before = cluster.names(DEPLOYMENTS), cluster.names(EDGE_SITES)
+
+    forbid(cluster, "list", NODES)
+    cluster.put(an_inference_service(cloud={"replicas": 2}, edge=[an_edge_target("box-2")]))
+    await reconciled(cluster)
+
+    assert (cluster.names(DEPLOYMENTS), cluster.names(EDGE_SITES)) == before
+    assert edge_ready(cluster)["reason"] == "NodesNotReadable"
+    assert (cluster.live(DEPLOYMENTS, PLANT, "llm") or {})["spec"]["replicas"] == 2
+
+
+async def test_a_node_that_the_store_missed_keeps_its_replica(cluster: InMemoryCluster) -> None:
+    """The watch said that the node is gone; the server says otherwise, and is asked before anything is deleted."""
+    cluster.put(an_inference_service(edge=[an_edge_target("box-1", "box-2")]))
+    operator = await reconciled(cluster)
+    node = next(name for kind, name in cluster.objects if kind is NODES and name.name == "box-2")
+
+    operator.feed.remove(NODES, node)
+    await drained(operator)
+
+    assert cluster.names(DEPLOYMENTS) == ["llm-sites-box-1", "llm-sites-box-2"]
+    assert cluster.names(EDGE_SITES) == ["box-1", "box-2"]
+
+
+async def test_a_service_that_is_gone_though_the_store_has_it_gets_no_children(cluster: InMemoryCluster) -> None:
+    """The watch is late with the end of it: made now, children would be collected and made again, for ever."""
+    cluster.put(an_inference_service())
+    operator = OperatorInMemory(cluster)
+    await operator.start()
+    cluster.remove(INFERENCE_SERVICES, PLANT, "llm")
+    await drained(operator)
+
+    assert cluster.names(DEPLOYMENTS) == []
+    assert cluster.writes == []
+
+
+@pytest.mark.parametrize("error", [Forbidden("quota"), Invalid("no")], ids=["forbidden", "invalid"])
+async def test_a_refused_child_blocks_its_part_only(cluster: InMemoryCluster, error: KubeError) -> None:
+    cluster.put(an_inference_service(cloud={}, edge=[an_edge_target("box-1", "box-2")]))
+
+    refuse(cluster, "apply", "llm-sites-box-1", error)
+    await reconciled(cluster)
+
+    assert cluster.names(DEPLOYMENTS) == ["llm", "llm-sites-box-2"]
+    assert edge_ready(cluster)["status"] == "False"
+    assert str(error) in edge_ready(cluster)["message"]
+
+
+async def test_a_refused_child_is_tried_again_after_a_while(cluster: InMemoryCluster) -> None:
+    """No event tells that a quota was raised."""
+    cluster.put(an_inference_service())
+    refuse(cluster, "apply", "llm", Forbidden("quota"))
+    operator = await reconciled(cluster)
+    cluster.heal()
+
+    operator.clock.seconds += 30
+    await operator.settle()
+
+    assert cluster.names(DEPLOYMENTS) == ["llm"]
+
+
+async def test_a_child_that_the_server_keeps_in_other_words_is_applied_once(cluster: InMemoryCluster) -> None:
+    """Or each reconcile would send it again."""
+    cluster.put(an_inference_service())
+    rewrite(cluster, DEPLOYMENTS, lambda found: found["spec"].update(replicas=99))
+    operator = await reconciled(cluster)
+    writes = len(cluster.writes)
+
+    cluster.put({**an_inference_service(), "status": {"url": "touched"}})
+    await operator.settle()
+
+    assert [each for each in cluster.writes[writes:] if each[1] == "Deployment"] == []
+
+
+async def test_a_bug_in_one_object_does_not_stop_the_others(
+    cluster: InMemoryCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster.put(an_inference_service("bad"))
+    cluster.put(an_inference_service("good"))
+    refuse(cluster, "apply", "bad", ZeroDivisionError("a bug"))  # type: ignore[arg-type]
+    await reconciled(cluster)
+
+    assert cluster.names(DEPLOYMENTS) == ["good"]
+    assert sum("please report" in each.message for each in caplog.records) == 1
+
+
+async def test_an_object_that_an_older_crd_let_in_is_passed_over(cluster: InMemoryCluster) -> None:
+    cluster.put(an_inference_service("odd", cloud={"replicas": "many"}))
+    cluster.put(an_inference_service("good"))
+    await reconciled(cluster)
+
+    assert cluster.names(DEPLOYMENTS) == ["good"]
+
+
+async def test_a_transition_is_told_once(cluster: InMemoryCluster) -> None:
+    cluster.put(an_inference_service(edge=[an_edge_target("no-such-node")]))
+    for _ in range(3):
+        await reconciled(cluster)
+
+    told = [found["reason"] for (kind, _), found in cluster.objects.items() if kind is EVENTS]
+    assert told == ["NoSites", "NoSites"]  # of Ready and of EdgeReady
+
+
+async def test_a_deleted_graph_leaves_the_bundle_at_once(cluster: InMemoryCluster) -> None:
+    """It is there until its finalizers are done, but it is no longer wanted."""
+    cluster.put(an_edge_site("north", "box-1"))
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT))
+    going = a_sensor_graph("going", "box-1", reasoning=AN_ENDPOINT)
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    cluster.put(going)
+    await reconciled(cluster)
+
+    bundle = (cluster.live(CONFIG_MAPS, PLANT, "north-bundle") or {})["data"]["bundle.json"]
+    assert '"name":"line"' in bundle
+    assert '"name":"going"' not in bundle
+
+
+async def test_a_disruption_budget_comes_with_the_second_replica_and_goes_with_it(cluster: InMemoryCluster) -> None:
+    for count, budgets in ((1, []), (2, ["llm"]), (1, [])):
+        cluster.put(an_inference_service(cloud={"replicas": count}))
+        await reconciled(cluster)
+        assert cluster.names(DISRUPTION_BUDGETS) == budgets
+
+
+async def test_a_disruption_budget_of_the_user_s_own_is_left_alone_and_said(cluster: InMemoryCluster) -> None:
+    theirs = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget"}
+    cluster.put({**theirs, "metadata": {"name": "llm", "namespace": PLANT}, "spec": {"minAvailable": 1}})
+    cluster.put(an_inference_service(cloud={"replicas": 2}))
+    await reconciled(cluster)
+
+    assert (cluster.live(DISRUPTION_BUDGETS, PLANT, "llm") or {})["spec"] == {"minAvailable": 1}
+    assert condition(cluster, INFERENCE_SERVICES, "llm", "CloudReady")["reason"] == "NotOwned"
+    assert cluster.names(DEPLOYMENTS) == ["llm"]
+
+
+async def test_a_network_policy_comes_and_goes_with_its_field(cluster: InMemoryCluster) -> None:
+    for policy, policies in (({}, ["llm"]), (None, [])):
+        cluster.put(an_inference_service(cloud={"replicas": 1, "networkPolicy": policy}))
+        await reconciled(cluster)
+        assert cluster.names(NETWORK_POLICIES) == policies
+
+
+async def test_a_suspended_service_keeps_its_objects_and_loses_its_replicas(cluster: InMemoryCluster) -> None:
+    cluster.put(an_inference_service(cloud={"replicas": 3}, edge=[an_edge_target("box-1")]))
+    await reconciled(cluster)
+    before = cluster.names(DEPLOYMENTS), cluster.names(SERVICES), cluster.names(EDGE_SITES)
+    assert replicas(cluster) == {"llm": 3, "llm-sites-box-1": 1}
+
+    cluster.put(an_inference_service(suspend=True))
+    await reconciled(cluster)
+
+    assert replicas(cluster) == {"llm": 0, "llm-sites-box-1": 0}
+    assert (cluster.names(DEPLOYMENTS), cluster.names(SERVICES), cluster.names(EDGE_SITES)) == before
+    ready = condition(cluster, INFERENCE_SERVICES, "llm", "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "Suspended")
+
+    cluster.put(an_inference_service(suspend=False))
+    await reconciled(cluster)
+    assert replicas(cluster) == {"llm": 3, "llm-sites-box-1": 1}
+
+
+async def test_a_service_scaled_while_suspended_comes_back_so(cluster: InMemoryCluster) -> None:
+    cluster.put(an_inference_service(suspend=True, cloud={"replicas": 3}))
+    await reconciled(cluster)
+    cluster.put(an_inference_service(cloud={"replicas": 5}))
+    await reconciled(cluster)
+    assert replicas(cluster) == {"llm": 0}
+
+    cluster.put(an_inference_service(suspend=False))
+    await reconciled(cluster)
+    assert replicas(cluster) == {"llm": 5}
+
+
+async def test_a_suspended_graph_leaves_the_bundle_and_the_agent_stays_to_finish(cluster: InMemoryCluster) -> None:
+    cluster.put(an_edge_site("north", "box-1"))
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT))
+    await reconciled(cluster)
+
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT, suspend=True))
+    await reconciled(cluster)
+
+    assert bundled(cluster, "north") == []
+    assert replicas(cluster) == {"north-agent": 1}
+    assert condition(cluster, SENSOR_GRAPHS, "line", "Ready")["reason"] == "Suspended"
+    assert condition(cluster, EDGE_SITES, "north", "BundleComplete")["status"] == "True"
+
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT, suspend=False))
+    await reconciled(cluster)
+    assert bundled(cluster, "north") == ["line"]
+    assert generation(cluster, "north") == 3
+
+
+async def test_a_graph_made_suspended_starts_no_agent_and_keeps_its_site(cluster: InMemoryCluster) -> None:
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT, suspend=True))
+    await reconciled(cluster)
+
+    assert cluster.names(DEPLOYMENTS) == cluster.names(CONFIG_MAPS) == []
+    assert cluster.names(EDGE_SITES) == ["box-1"]
+
+
+async def test_a_suspended_site_has_no_agent_and_its_bundle_is_kept_up_to_date(cluster: InMemoryCluster) -> None:
+    cluster.put(an_edge_site("north", "box-1", suspend=True))
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT))
+    await reconciled(cluster)
+
+    assert replicas(cluster) == {"north-agent": 0}
+    assert bundled(cluster, "north") == ["line"]
+    assert condition(cluster, EDGE_SITES, "north", "AgentReady")["reason"] == "Suspended"
+    assert condition(cluster, SENSOR_GRAPHS, "line", "Ready")["reason"] == "Suspended"
+
+    cluster.put(an_edge_site("north", "box-1", suspend=False))
+    await reconciled(cluster)
+    assert replicas(cluster) == {"north-agent": 1}
+
+
+AN_ENDPOINT = {"endpoint": {"url": "http://127.0.0.1:8000/v1", "model": "m"}}
+
+
+def generation(cluster: InMemoryCluster, site: str) -> int:
+    found = cluster.live(CONFIG_MAPS, PLANT, f"{site}-bundle")
+    return int(found["metadata"]["annotations"][labels.BUNDLE_GENERATION]) if found else 0
+
+
+def replicas(cluster: InMemoryCluster) -> dict[str, int]:
+    """Of each Deployment."""
+    return {
+        name: (cluster.live(DEPLOYMENTS, PLANT, name) or {})["spec"]["replicas"] for name in cluster.names(DEPLOYMENTS)
+    }
+
+
+def bundled(cluster: InMemoryCluster, site: str) -> list[str]:
+    """The graphs that a site's bundle holds."""
+    found = cluster.live(CONFIG_MAPS, PLANT, f"{site}-bundle") or {}
+    return [graph.name for graph in decode(found["data"][BUNDLE_FILE].encode()).graphs]
+
+
+async def drained(operator: OperatorInMemory) -> None:
+    """Work off the queue, without the events that a watch would bring."""
+    operator.deliver = lambda: None  # type: ignore[method-assign]
+    await operator.settle()
+
+
+def forbid(cluster: InMemoryCluster, verb: str, kind: Kind) -> None:
+    """RBAC that does not grant it."""
+
+    def check(number: int) -> None:
+        asked = cluster.requests[number - 1]
+        if asked[:2] == (verb, kind):
+            raise Forbidden(f"may not {verb} {kind.plural}", verb=verb, resource=kind.plural)
+
+    cluster.before = check
+
+
+def refuse(cluster: InMemoryCluster, verb: str, name: str, error: KubeError, *, kind: Kind = DEPLOYMENTS) -> None:
+    """Admission that refuses one object."""
+
+    def check(number: int) -> None:
+        if cluster.requests[number - 1] == (verb, kind, (PLANT, name)):
+            raise error
+
+    cluster.before = check
+
+
+def rewrite(cluster: InMemoryCluster, kind: Kind, change: Any) -> None:
+    """A mutating webhook."""
+    keep = cluster._keep
+
+    def kept(of: Kind, name: Any, wanted: Manifest) -> Manifest:
+        if of is kind:
+            change(wanted)
+        return keep(of, name, wanted)
+
+    setattr(cluster, "_keep", kept)  # noqa: B010 - mypy minds an assignment to a method

@@ -1,0 +1,47 @@
+"""Redeliveries are recognised; equal readings are not taken for them."""
+
+import msgspec
+
+from edgeglm_agent.pipeline.dup_tail import TAIL_ENTRIES, DupTail
+from edgeglm_agent.spool.entry import Connected, Message
+
+from .observations import a_message
+
+
+def delivered(packet_id: int = 7, connection: int = 1, *, dup: bool = False, rms: float = 2.0) -> Message:
+    return msgspec.structs.replace(a_message(rms, at=100), packet_id=packet_id, connection=connection, dup=dup)
+
+
+def test_a_packet_that_comes_again_on_the_next_connection_is_a_redelivery() -> None:
+    tail = DupTail()
+    assert not tail.is_redelivery(1, delivered())
+    assert tail.is_redelivery(2, delivered(connection=2, dup=True))
+    assert tail.is_redelivery(3, delivered(connection=3, dup=True)), "and once more, after a second crash"
+
+
+def test_equal_payloads_are_equal_readings() -> None:
+    tail = DupTail()
+    tail.is_redelivery(1, delivered())
+    assert not tail.is_redelivery(2, delivered(packet_id=8))
+    assert not tail.is_redelivery(3, delivered(connection=2)), "not marked as sent before"
+
+
+def test_a_redelivery_that_we_never_had_is_new() -> None:
+    tail = DupTail()
+    assert not tail.is_redelivery(1, delivered(dup=True))
+    tail.is_redelivery(2, delivered(packet_id=8))
+    assert not tail.is_redelivery(3, delivered(packet_id=8, connection=2, dup=True, rms=3.0)), "the id was used again"
+
+
+def test_a_lost_session_starts_its_ids_anew() -> None:
+    tail = DupTail()
+    tail.is_redelivery(1, delivered())
+    tail.connected(Connected(0, delivered().broker, 2, resumed=False))
+    assert not tail.is_redelivery(3, delivered(connection=2, dup=True))
+
+
+def test_the_tail_ends() -> None:
+    tail = DupTail()
+    tail.is_redelivery(1, delivered())
+    tail.is_redelivery(TAIL_ENTRIES + 2, delivered(packet_id=9))
+    assert not tail.is_redelivery(TAIL_ENTRIES + 3, delivered(connection=2, dup=True))

@@ -1,0 +1,125 @@
+"""However often it crashes, and wherever: the same requests, the same books."""
+
+import sqlite3
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from edgeglm_agent.spool.entry import Connected, Entry
+from edgeglm_api.sensor_graph import Question, When
+from tests.edge.bundles import a_bundle, a_graph
+
+from .machine import BROKER, Crash, Machine, assert_crashes_change_nothing, crashes
+from .observations import a_message
+
+
+def a_stream(seconds: int) -> list[Entry]:
+    stream: list[Entry] = [Connected(100 * 10**9, BROKER, 1, resumed=False)]
+    for second in range(seconds):
+        rms = 12.0 if second % 4 == 1 else 2.0 + second % 3 / 10
+        stream += [
+            a_message(rms, at=100.0 + second, packet_id=2 * second + 1),
+            a_message(2.0, at=100.0 + second, machine="m2", packet_id=2 * second + 2),
+        ]
+    return stream
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(crashes(entries=30, most=12))
+def test_crashes_anywhere_give_the_same_requests_and_books(
+    tmp_path_factory: pytest.TempPathFactory, faults: list[Crash]
+) -> None:
+    assert assert_crashes_change_nothing(tmp_path_factory, a_bundle(), a_stream(40), faults)
+
+
+def test_redelivered_packets_count_once_even_when_the_crash_was_before_the_checkpoint(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    stream = a_stream(5)
+    machine.hear(*stream)
+    machine.crash()
+    again = [
+        msgspec.structs.replace(entry, dup=True, connection=2) for entry in stream if not isinstance(entry, Connected)
+    ]
+    machine.hear(Connected(106 * 10**9, BROKER, 2, resumed=True), *again[-4:])
+    machine.fold_all()
+    counts = machine.books()
+    assert counts[machine.bundle.graphs[0].uid, "vibration", "duplicate"] == 4
+    assert counts[machine.bundle.graphs[0].uid, "vibration", "received"] == 14
+
+
+def test_a_full_disk_at_the_commit_repeats_the_commit_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(tmp_path)
+    machine.hear(*a_stream(10))
+    with monkeypatch.context() as patch:
+        patch.setattr("edgeglm_agent.pipeline.pipeline.insert_requests", _full)
+        with pytest.raises(sqlite3.OperationalError):
+            machine.pipeline.step()
+    machine.fold_all()
+    steady = Machine(tmp_path / "steady")
+    steady.hear(*a_stream(10))
+    steady.fold_all()
+    assert machine.requests() == steady.requests()
+    assert machine.books() == steady.books()
+
+
+def _full(*_: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_damage_to_the_log_is_counted_as_lost(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    for entry in a_stream(4):
+        machine.hear(entry)
+    machine.ledger.close()
+    machine.raw_log.close()
+    (segment,) = (tmp_path / "raw").glob("*.log")
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    segment.write_bytes(data)
+    machine._boot()
+    machine.fold_all()
+    assert machine.books()["", "", "lost"] == 1
+
+
+def test_quiet_windows_are_counted_and_told_once_a_heartbeat(tmp_path: Path) -> None:
+    rules = a_graph(question=Question(when=When(detectors=("Limit",), heartbeat_seconds=10)))
+    machine = Machine(tmp_path, a_bundle(rules))
+    machine.hear(*(a_message(2.0, at=100.0 + second) for second in range(25)))
+    machine.fold_all()
+    assert machine.requests() == {}
+    answers = machine.answers()
+    assert [answer["status"] for answer in answers] == ["Normal", "Normal"]
+    assert answers[0]["windows"] == [{"start": "1970-01-01T00:01:40Z", "end": "1970-01-01T00:01:50Z"}]
+    counts = machine.books()
+    assert counts[rules.uid, "", "windows.quiet"] + counts[rules.uid, "", "windows.tell"] == 23
+
+
+def test_without_when_every_window_asks(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, a_bundle(a_graph(question=Question())))
+    machine.hear(*(a_message(2.0, at=100.0 + second) for second in range(6)))
+    machine.fold_all()
+    assert len(machine.requests()) == 4
+
+
+def test_the_log_is_released_behind_the_checkpoint(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    for second in range(10_000):
+        machine.hear(a_message(2.0, at=100.0 + second / 100))
+    machine.fold_all()
+    machine.pipeline.checkpoint()
+    kept = machine.raw_log.segments()
+    assert kept[0].first > 1
+    assert kept[0].first <= 10_001 - 8192
+
+
+def test_an_unusual_mean_is_evidence_once_the_baseline_is_warm_and_does_not_become_usual(tmp_path: Path) -> None:
+    rules = a_graph(question=Question(when=When(detectors=("ZScore",))))
+    machine = Machine(tmp_path, a_bundle(rules))
+    machine.hear(*(a_message(2.0 + second % 3 / 10, at=100.0 + second) for second in range(20)))
+    machine.hear(*(a_message(4.0, at=120.0 + second) for second in range(30)))
+    machine.fold_all()
+    assert len(machine.requests()) == 28, "all windows after the change but those still open"

@@ -1,0 +1,175 @@
+"""From SensorGraphs to one site's bundle: what goes in, in which order, and what is left out and why."""
+
+from typing import Any
+
+import pytest
+
+from edgeglm_api.bundle import MAX_BYTES, decode, digest, encode
+from edgeglm_api.edge_site import BundleStatus
+from edgeglm_operator.reconcile.compile import compile_bundle, compile_graph, renumbered
+from edgeglm_operator.reconcile.refused import Refused
+from edgeglm_operator.resources.agent_keys import secrets_of
+from tests.unit.operator.builders import a_node, a_sensor_graph, a_target, an_edge_site, an_inference_service
+
+BOTH = an_inference_service(
+    model={"uri": "hf://a/b", "name": "glm"},
+    cloud={"externalURL": "https://llm.example:8443"},
+    edge=[a_target(port=8004, model={"uri": "file:///srv/x"})],
+)
+EDGE_ONLY = an_inference_service(edge=[a_target()])
+CLOUD_ONLY = an_inference_service(cloud={"externalURL": "https://llm.example"})
+NOWHERE = an_inference_service(cloud={}, edge=[a_target(nodes=("box-9",))])
+
+
+@pytest.mark.parametrize(
+    ("route", "order"),
+    [
+        ("PreferEdge", ["llm-edge", "llm-cloud"]),
+        ("PreferCloud", ["llm-cloud", "llm-edge"]),
+        ("EdgeOnly", ["llm-edge"]),
+        ("CloudOnly", ["llm-cloud"]),
+    ],
+)
+def test_the_route_gives_the_order_of_endpoints(route: str, order: list[str]) -> None:
+    graph = a_sensor_graph(reasoning={"serviceRef": {"name": "llm"}, "route": route})
+    bundle, refusals = compile_bundle(an_edge_site(), a_node(), [graph], [BOTH])
+    assert refusals == {}
+    assert list(bundle.graphs[0].reasoning.endpoints) == order
+    assert sorted(endpoint.name for endpoint in bundle.endpoints) == sorted(order)
+
+
+def test_endpoints_say_where_what_and_with_which_key() -> None:
+    service = an_inference_service(
+        model={"uri": "hf://a/b", "name": "glm"},
+        auth={"apiKeySecretRef": {"name": "keys", "key": "llm"}},
+        cloud={"externalURL": "https://llm.example:8443"},
+        edge=[a_target(port=8004)],
+    )
+    bundle, _ = compile_bundle(an_edge_site(), a_node(), [a_sensor_graph()], [service])
+    cloud, edge = bundle.endpoints
+    assert (cloud.place, cloud.url, cloud.model) == ("Cloud", "https://llm.example:8443/v1", "glm")
+    assert (edge.place, edge.url, edge.model) == ("Edge", "http://127.0.0.1:8004/v1", "glm")
+    assert cloud.key_file == edge.key_file == "/etc/edgeglm/keys/keys/llm"
+    assert secrets_of(bundle) == ("keys",)
+
+
+@pytest.mark.parametrize(
+    ("service", "route", "cure"),
+    [
+        (EDGE_ONLY, "CloudOnly", "a spec.cloud.externalURL that sites can reach"),
+        (CLOUD_ONLY, "EdgeOnly", "an edge target that selects node box-1"),
+        (NOWHERE, "PreferEdge", "an edge target that selects node box-1 or a spec.cloud.externalURL"),
+    ],
+)
+def test_a_graph_without_anybody_to_ask_is_refused_with_the_cure(service: Any, route: str, cure: str) -> None:
+    graph = a_sensor_graph(reasoning={"serviceRef": {"name": "llm"}, "route": route})
+    _, refusals = compile_bundle(an_edge_site(), a_node(), [graph], [service])
+    assert refusals["line-1"].reason == "NoEndpoint"
+    assert f"spec.reasoning.route is {route}, and InferenceService llm has nothing" in refusals["line-1"].message
+    assert cure in refusals["line-1"].message
+
+
+def test_a_service_that_is_not_there_is_named() -> None:
+    _, refusals = compile_bundle(an_edge_site(), a_node(), [a_sensor_graph()], [])
+    assert refusals["line-1"].reason == "InferenceServiceNotFound"
+    assert "there is no InferenceService plant/llm" in refusals["line-1"].message
+
+
+@pytest.mark.parametrize(
+    ("url", "place"), [("http://127.0.0.1:9000/v1", "Edge"), ("http://localhost/v1", "Edge"), ("https://h/v1", "Cloud")]
+)
+def test_an_endpoint_of_the_users_own_is_at_the_edge_only_on_loopback(url: str, place: str) -> None:
+    graph = a_sensor_graph(reasoning={"endpoint": {"url": url, "model": "m"}})
+    bundle, _ = compile_bundle(an_edge_site(), a_node(), [graph], [])
+    (endpoint,) = bundle.endpoints
+    assert (endpoint.name, endpoint.url, endpoint.model, endpoint.place) == ("line-1-endpoint", url, "m", place)
+
+
+def test_parameters_of_the_site_are_filled_in() -> None:
+    graph = a_sensor_graph(broker={"url": "mqtt://${site.broker}:${site.port}", "sessionExpirySeconds": 60})
+    site = an_edge_site(parameters={"broker": "10.0.0.5", "port": "1884"})
+    bundle, _ = compile_bundle(site, a_node(), [graph], [EDGE_ONLY])
+    assert bundle.graphs[0].broker.url == "mqtt://10.0.0.5:1884"
+    assert bundle.graphs[0].broker.session_expiry_seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason", "says"),
+    [
+        ({}, "UnresolvedParameter", "set its spec.parameters.broker"),
+        ({"broker": "host/evil"}, "InvalidBroker", "'mqtt://host/evil'"),
+        ({"broker": "user:secret@host"}, "InvalidBroker", "mqtt://HOST"),
+        ({"broker": "h\n"}, "InvalidBroker", "mqtt://HOST"),
+    ],
+)
+def test_a_parameter_that_does_not_fit_refuses_that_graph_only(
+    parameters: dict[str, str], reason: str, says: str
+) -> None:
+    bad = a_sensor_graph("bad", broker={"url": "mqtt://${site.broker}"})
+    bundle, refusals = compile_bundle(
+        an_edge_site(parameters=parameters), a_node(), [bad, a_sensor_graph("good")], [EDGE_ONLY]
+    )
+    assert [graph.name for graph in bundle.graphs] == ["good"]
+    assert refusals["bad"].reason == reason
+    assert says in refusals["bad"].message
+
+
+def test_a_graph_that_makes_the_bundle_too_large_is_left_out_and_smaller_ones_go_on() -> None:
+    nodes = [{"id": f"machine-{number}", "type": "Machine", "label": "x" * 100} for number in range(256)]
+    graphs = [a_sensor_graph(f"g{number}", topology={"nodes": nodes}) for number in range(5)]
+    bundle, refusals = compile_bundle(an_edge_site(), a_node(), [*graphs, a_sensor_graph("small")], [EDGE_ONLY])
+    assert len(encode(bundle)) <= MAX_BYTES
+    assert [graph.name for graph in bundle.graphs] == ["g0", "g1", "g2", "small"]
+    assert {name: refused.reason for name, refused in refusals.items()} == {
+        "g3": "BundleTooLarge",
+        "g4": "BundleTooLarge",
+    }
+    assert f"{MAX_BYTES} is the most" in refusals["g3"].message
+
+
+def test_the_bundle_does_not_depend_on_the_order_in_which_things_are_seen() -> None:
+    graphs = [a_sensor_graph("b"), a_sensor_graph("a", reasoning={"endpoint": {"url": "https://h/v1", "model": "m"}})]
+    site = an_edge_site(maxConcurrency=1, spool={"maxBytes": 1 << 24})
+    services = [BOTH, an_inference_service("other")]
+    one, _ = compile_bundle(site, a_node(), graphs, services)
+    other, _ = compile_bundle(site, a_node(), graphs[::-1], services[::-1])
+    assert encode(one) == encode(other)
+    assert decode(encode(other)) == other
+    assert (other.limits.max_concurrency, other.limits.spool_max_bytes) == (1, 1 << 24)
+    assert (other.site, other.namespace, other.site_uid) == ("box-1", "plant", site.metadata.uid)
+
+
+def test_a_suspended_graph_is_left_out_and_nobody_is_to_blame() -> None:
+    bundle, refusals = compile_bundle(
+        an_edge_site(), a_node(), [a_sensor_graph("line-1", suspend=True), a_sensor_graph("line-2")], [BOTH]
+    )
+    assert [graph.name for graph in bundle.graphs] == ["line-2"]
+    assert refusals == {}
+
+
+def test_one_graph_can_be_compiled_alone() -> None:
+    compiled = compile_graph(a_sensor_graph(), an_edge_site(), a_node(), {"llm": EDGE_ONLY})
+    assert not isinstance(compiled, Refused)
+    assert (compiled.name, compiled.uid) == ("line-1", "SensorGraph-plant-line-1")
+    assert isinstance(compile_graph(a_sensor_graph(), an_edge_site(), a_node(), {}), Refused)
+
+
+def test_a_derived_property_that_cannot_be_is_refused_there_and_not_at_the_site() -> None:
+    for expr, problem in (("rms - pressure", "which no source measures"), ("rms -", "breaks off")):
+        graph = a_sensor_graph(derived=[{"property": "x", "expr": expr}])
+        refused = compile_graph(graph, an_edge_site(), a_node(), {"llm": EDGE_ONLY})
+        assert isinstance(refused, Refused)
+        assert refused.reason == "InvalidDerived"
+        assert refused.message.startswith("spec.derived[0].expr: ")
+        assert problem in refused.message
+
+
+def test_the_generation_counts_contents() -> None:
+    bundle, _ = compile_bundle(an_edge_site(), a_node(), [a_sensor_graph()], [EDGE_ONLY])
+    first = renumbered(bundle, None)
+    assert first.generation == 1
+    same = renumbered(bundle, BundleStatus(generation=7, sha256=digest(bundle), graphs=1))
+    assert same.generation == 7
+    changed = renumbered(bundle, BundleStatus(generation=7, sha256="other", graphs=1))
+    assert changed.generation == 8
+    assert digest(changed) == digest(first)
