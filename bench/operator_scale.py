@@ -1,0 +1,285 @@
+r"""How fast the operator turns InferenceServices into children and status, beside the limits of the same machine.
+
+    make bench-operator                       # 100, 1,000 and 5,000 services; about half an hour on two cores
+    .venv/bin/python -m bench.operator_scale --sizes 100,300
+
+A real control plane of its own. In the same run, one after the other:
+
+(a) the API server's limit: bare server-side apply of Deployments, 32 at once;
+(b) what kube-controller-manager makes of them: Deployments whose pod exists, a second;
+(c) the operator, with the rights of the chart: the services are there, then it starts, and every service has all its
+    children and its first status.
+
+kube-controller-manager and the scheduler rest during (a) and (c): on two cores they are the slowest part by far, and
+what is to be compared is who writes how much to one API server. Then come the delay from a change of a spec to the
+change of its child, what a minute at rest costs, and what a restart over the whole fleet sends.
+
+The last line is one line of JSON with every figure.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, Final
+
+from bench.kube_load import KubeLoad, Manifest
+from tests.chart.kubectl import Kubectl
+from tests.cluster.cluster import Cluster
+from tests.cluster.instance import claim_instance
+from tests.cluster.operator.chart import SYSTEM, install_without_operator
+from tests.cluster.operator.process import OperatorProcess
+from tests.cluster.progress import step
+from tests.reconcile.builders import an_inference_service
+
+ACCOUNT: Final = f"system:serviceaccount:{SYSTEM}:edgeglm"
+CONTROLLERS: Final = ("kube-scheduler", "kube-controller-manager")
+LIMIT_DEPLOYMENTS: Final = 1000
+POD_DEPLOYMENTS: Final = 100
+LATENCY_AT: Final = 1000
+CHANGES: Final = 200
+REST_SECONDS: Final = 60
+BOUND_SECONDS: Final = 900
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+Figures = dict[str, float]
+
+
+def main() -> int:
+    """Bring a control plane up, measure, print, take it down."""
+    options = _parser().parse_args()
+    cluster = Cluster(claim_instance("benchop"))
+    try:
+        cluster.up()
+        figures = asyncio.run(measure(cluster, options.sizes))
+    finally:
+        cluster.down()
+    machine = {"machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"}
+    sys.stdout.write(json.dumps(machine | figures) + "\n")
+    return 0
+
+
+async def measure(cluster: Cluster, sizes: Sequence[int]) -> dict[str, Any]:
+    """All figures of one run."""
+    install_without_operator(Kubectl(cluster.kubeconfig))
+    async with KubeLoad(cluster.api) as load:
+        pods = await pods_a_second(cluster, load)
+        limit = await limit_of(load)
+        fleets = {str(size): await _fleet(cluster, load, size, limit) for size in sizes}
+    return {"applyLimitPerSecond": round(limit), "deploymentsToPodsPerSecond": round(pods, 1), "services": fleets}
+
+
+async def pods_a_second(cluster: Cluster, load: KubeLoad) -> float:
+    """(b): Deployments whose pod was made, a second. Leaves kube-controller-manager and the scheduler stopped."""
+    deployments = _deployments("bench-pods", POD_DEPLOYMENTS)
+    with step(f"(b) kube-controller-manager turns {POD_DEPLOYMENTS} Deployments into pods"):
+        await _namespace(load, "bench-pods")
+        began = time.monotonic()
+        await load.apply_all(deployments)
+        await _until(lambda: _count(load, "/api/v1/namespaces/bench-pods/pods", POD_DEPLOYMENTS))
+        rate = POD_DEPLOYMENTS / (time.monotonic() - began)
+    await load.delete_all(deployments)
+    for name in CONTROLLERS:
+        cluster.control_plane.processes.stop(name, grace_seconds=5)
+    return rate
+
+
+async def limit_of(load: KubeLoad) -> float:
+    """(a): how many server-side applies of new Deployments the API server takes, a second."""
+    deployments = _deployments("bench-limit", LIMIT_DEPLOYMENTS)
+    await _namespace(load, "bench-limit")
+    with step(f"(a) bare server-side apply of {LIMIT_DEPLOYMENTS} Deployments"):
+        began = time.monotonic()
+        await load.apply_all(deployments)
+        rate = LIMIT_DEPLOYMENTS / (time.monotonic() - began)
+    await load.delete_all(deployments)
+    return rate
+
+
+async def _fleet(cluster: Cluster, load: KubeLoad, size: int, limit: float) -> Figures:
+    namespace = f"bench-{size}"
+    await _namespace(load, namespace)
+    services = {f"{_services(namespace)}/s{n}": _service(namespace, n) for n in range(size)}
+    with step(f"{size} InferenceServices are made"):
+        await load.apply_all(services)
+    with _operator(cluster, namespace) as operator:
+        figures = await _converge(load, operator, namespace, size)
+        figures["shareOfLimit"] = round(figures["writesPerSecond"] / limit, 2)
+        if size == LATENCY_AT:
+            figures |= await _latency(load, operator, namespace)
+        figures |= await _rest(operator)
+    with _operator(cluster, namespace) as operator:
+        figures |= await _restart(operator)
+    await load.delete_all(services)
+    children = ("/apis/apps/v1", "deployments"), ("/api/v1", "services")
+    for group, plural in children:  # the garbage collector rests
+        await load.delete_all(f"{group}/namespaces/{namespace}/{plural}/s{n}" for n in range(size))
+    return figures
+
+
+async def _converge(load: KubeLoad, operator: OperatorProcess, namespace: str, size: int) -> Figures:
+    """(c): from the operator's first moment in charge to the last first status."""
+    with step(f"(c) the operator makes children and status of {size} InferenceServices"):
+        operator.launch()
+        await _until(lambda: _leads(operator))
+        began, used = time.monotonic(), _processor_seconds(operator)
+        await _until(lambda: _told(load, namespace, size))
+        took = time.monotonic() - began
+        await _until(lambda: _quiet(operator))
+    return {
+        "convergedSeconds": round(took, 1),
+        "writesPerSecond": round(_writes(operator) / took),
+        "processorSeconds": round(_processor_seconds(operator) - used, 1),
+        "requests": operator.metric("edgeglm_api_request_seconds_count"),
+        "rssMiB": round(_rss_mib(operator)),
+    }
+
+
+async def _latency(load: KubeLoad, operator: OperatorProcess, namespace: str) -> Figures:
+    """One spec after the other is changed while all others idle: until the watch shows its child changed."""
+    with step(f"{CHANGES} changes of a spec, one after the other"):
+        deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+        changes = load.watch(deployments, await load.version(deployments))
+        taken = []
+        for number in range(CHANGES):
+            patch = {"spec": {"engine": {"maxModelLen": 4096 + number}}}
+            await load.merge(f"{_services(namespace)}/s{number}", patch)
+            began = time.monotonic()
+            async for change in changes:
+                if change["object"]["metadata"]["name"] == f"s{number}":
+                    break
+            taken.append(time.monotonic() - began)
+        await _until(lambda: _quiet(operator))
+    cuts = quantiles(taken, n=100)
+    return {"changeP50Milliseconds": round(cuts[49] * 1000), "changeP99Milliseconds": round(cuts[98] * 1000)}
+
+
+async def _rest(operator: OperatorProcess) -> Figures:
+    """What a minute costs in which nobody asks for anything."""
+    with step(f"{REST_SECONDS} s at rest"):
+        used, writes = _processor_seconds(operator), _writes(operator)
+        await asyncio.sleep(REST_SECONDS)
+        percent = 100 * (_processor_seconds(operator) - used) / REST_SECONDS
+    return {"restProcessorPercent": round(percent, 2), "restWrites": _writes(operator) - writes}
+
+
+async def _restart(operator: OperatorProcess) -> Figures:
+    """A new process over a fleet that is as it should be: until everything was looked at once."""
+    with step("a restart over the same fleet"):
+        began = time.monotonic()
+        operator.launch()
+        await _until(lambda: _leads(operator))
+        ready = time.monotonic() - began
+        await _until(lambda: _quiet(operator))
+    return {
+        "restartReadySeconds": round(ready, 1),
+        "restartLookedAtSeconds": round(time.monotonic() - began, 1),
+        "restartWrites": _writes(operator),
+        "restartRssMiB": round(_rss_mib(operator)),
+    }
+
+
+@contextmanager
+def _operator(cluster: Cluster, namespace: str) -> Iterator[OperatorProcess]:
+    """An operator with the rights of the chart, not started yet; ended at the end."""
+    kubeconfig = cluster.control_plane.client("operator", ACCOUNT, "system:serviceaccounts", "system:authenticated")
+    with tempfile.TemporaryDirectory() as directory:
+        log = Path(directory) / "operator.log"
+        operator = OperatorProcess(kubeconfig, log, "--namespace", SYSTEM, "--log-level", "WARNING", name=namespace)
+        try:
+            yield operator
+        finally:
+            operator.stop()
+
+
+async def _namespace(load: KubeLoad, name: str) -> None:
+    await load.apply_all({f"/api/v1/namespaces/{name}": _object("v1", "Namespace", name)})
+
+
+async def _leads(operator: OperatorProcess) -> bool:
+    return await asyncio.to_thread(lambda: operator.answers("/readyz") and operator.leads)
+
+
+async def _quiet(operator: OperatorProcess) -> bool:
+    return await asyncio.to_thread(operator.is_quiet)
+
+
+async def _told(load: KubeLoad, namespace: str, size: int) -> bool:
+    services = await load.items(_services(namespace))
+    return sum(bool(each.get("status", {}).get("conditions")) for each in services) == size
+
+
+async def _count(load: KubeLoad, path: str, wanted: int) -> bool:
+    return len(await load.items(path)) >= wanted
+
+
+async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Look five times a second: a list of 5,000 objects is no small request."""
+    async with asyncio.timeout(BOUND_SECONDS):
+        while not await condition():  # noqa: ASYNC110 - the condition is another process's
+            await asyncio.sleep(0.2)
+
+
+def _writes(operator: OperatorProcess) -> float:
+    """Requests that change something; the Lease is renewed by `update` and does not count."""
+    verbs = ("patch", "create", "delete")
+    return sum(operator.metric("edgeglm_api_request_seconds_count", [f'verb="{verb}"']) for verb in verbs)
+
+
+def _processor_seconds(operator: OperatorProcess) -> float:
+    fields = Path(f"/proc/{operator.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _rss_mib(operator: OperatorProcess) -> float:
+    lines = Path(f"/proc/{operator.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def _services(namespace: str) -> str:
+    return f"/apis/edgeglm.io/v1alpha1/namespaces/{namespace}/inferenceservices"
+
+
+def _service(namespace: str, number: int) -> Manifest:
+    made = an_inference_service(f"s{number}")
+    made["metadata"]["namespace"] = namespace
+    return made
+
+
+def _deployments(namespace: str, count: int) -> dict[str, Manifest]:
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    return {f"{path}/d{n}": _deployment(namespace, f"d{n}") for n in range(count)}
+
+
+def _deployment(namespace: str, name: str) -> Manifest:
+    labels = {"app": name}
+    container = {"name": "engine", "image": "engine:1", "resources": {"requests": {"cpu": "1"}}}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    made = _object("apps/v1", "Deployment", name, namespace=namespace)
+    return made | {"spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}}
+
+
+def _object(api_version: str, kind: str, name: str, **metadata: str) -> Manifest:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **metadata}}
+
+
+def _sizes(text: str) -> list[int]:
+    return [int(each) for each in text.split(",")]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=_sizes, default=[100, 1000, 5000], help="services, one fleet after the other")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
