@@ -313,10 +313,27 @@ class HTTPRoute(Model, frozen=True, kw_only=True):
     """Empty means those of the Gateway's listeners."""
 
 
+class EndpointPicker(Model, frozen=True, kw_only=True):
+    """The Service of what chooses a replica for each request; the user runs it."""
+
+    name: str
+    port: int = 9002
+    failure_mode: Literal["FailClose", "FailOpen"] = "FailClose"
+    """What the Gateway does with a request while the picker does not answer."""
+
+
+class InferencePool(Model, frozen=True, kw_only=True):
+    """The cloud replicas as a pool of the Gateway API's inference extension."""
+
+    endpoint_picker: EndpointPicker
+
+
 class Routing(Model, frozen=True, kw_only=True):
     """How the cloud replicas are reached from outside."""
 
     http_route: HTTPRoute | None = None
+    inference_pool: InferencePool | None = None
+    """Where the cluster has it, the route leads to the pool."""
 
 
 class Monitoring(Model, frozen=True, kw_only=True):

@@ -214,6 +214,8 @@ class Apis:
     """The Prometheus Operator."""
     http_routes: bool = False
     """The Gateway API."""
+    inference_pools: bool = False
+    """The Gateway API's inference extension."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -214,6 +214,7 @@ class Store:
             pod_metrics={kinds.AUTOSCALERS, kinds.POD_METRICS} <= self.offered,
             pod_monitors=kinds.POD_MONITORS in self.offered,
             http_routes=kinds.HTTP_ROUTES in self.offered,
+            inference_pools=kinds.INFERENCE_POOLS in self.offered,
         )
 
     def table(self, kind: Kind) -> Table[Any]:

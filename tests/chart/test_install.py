@@ -25,6 +25,7 @@ CHILDREN = (*MADE_AND_PRUNED, "configmaps")
 BESIDE = (
     *("horizontalpodautoscalers.autoscaling", "scaledobjects.keda.sh"),
     *("podmonitors.monitoring.coreos.com", "httproutes.gateway.networking.k8s.io"),
+    "inferencepools.inference.networking.k8s.io",
 )
 LEASES = "leases.coordination.k8s.io"
 OBSERVE = ("list", "watch")

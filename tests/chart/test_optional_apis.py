@@ -25,7 +25,8 @@ from tests.cluster.process import until
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 HERE = f"optional-{secrets.token_hex(3)}"
-BESIDE = "scaledobjects,podmonitors,httproutes"
+COMPANIONS = ("ScaledObject", "PodMonitor", "HTTPRoute", "InferencePool")
+BESIDE = "scaledobjects,podmonitors,httproutes,inferencepools"
 FOLLOWS_LOAD = {"minReplicas": 2, "maxReplicas": 8}
 SEEN_WITHIN_SECONDS = 120
 """Two rounds of discovery, and of the autoscaler of Kubernetes itself."""
@@ -80,16 +81,18 @@ def admin(installed: Kubectl) -> Iterator[Kubectl]:
 
 def test_apis_that_come_and_go_take_no_replica_with_them(operator: OperatorProcess, admin: Kubectl) -> None:
     """None is there, then all are, then KEDA vanishes under load."""
-    beside = {"routing": {"httpRoute": {"parentRefs": [{"name": "public"}]}}, "monitoring": {"podMonitor": True}}
+    routing = {"httpRoute": {"parentRefs": [{"name": "public"}]}, "inferencePool": {"endpointPicker": {"name": "epp"}}}
+    beside = {"routing": routing, "monitoring": {"podMonitor": True}}
     admin.apply([a_service(cloud={"autoscaling": FOLLOWS_LOAD}, **beside)])
     operator.await_that(lambda: condition(admin, "AutoscalingReady") == ("False", "NoAutoscaler"))
     assert condition(admin, "RouteReady") == ("False", "GatewayAPIMissing")
+    assert condition(admin, "PoolReady") == ("False", "InferenceExtensionMissing")
     assert condition(admin, "MonitoringReady") == ("False", "PrometheusOperatorMissing")
     assert replicas(admin) == 2
 
-    for kind in FILES:
+    for kind in COMPANIONS:
         install(admin, kind)
-    operator.await_that(lambda: len(names(admin, BESIDE, HERE)) == 3)
+    operator.await_that(lambda: len(names(admin, BESIDE, HERE)) == len(COMPANIONS))
     operator.await_that(lambda: condition(admin, "AutoscalingReady") == ("Unknown", "WaitingForAutoscaler"))
     assert replicas(admin) == 2
     assert "edgeglm-operator" not in owners_of_replicas(admin)
@@ -159,14 +162,23 @@ def test_the_real_crds_take_what_is_made(admin: Kubectl) -> None:
         manifest
         for path in (ROOT / "tests" / "golden").glob("*/out.yaml")
         for manifest in yaml.safe_load_all(path.read_text())
-        if manifest["kind"] in FILES
+        if manifest["kind"] in COMPANIONS
     ]
-    assert {manifest["kind"] for manifest in golden} == FILES.keys()
-    for kind in FILES:
+    assert {manifest["kind"] for manifest in golden} == set(COMPANIONS)
+    for kind in COMPANIONS:
         install(admin, kind)
     for manifest in golden:
         manifest["metadata"]["namespace"] = HERE
     admin.apply(golden, "--dry-run=server", "--validate=strict")
+
+
+@pytest.mark.parametrize(("kind", "example"), [("BackendTrafficPolicy", "envoy-gateway"), ("EnvoyFilter", "istio")])
+def test_the_limits_before_a_model_are_taken_as_they_stand(admin: Kubectl, kind: str, example: str) -> None:
+    install(admin, kind)
+    manifests = list(yaml.safe_load_all((ROOT / "examples" / "gateways" / f"{example}.yaml").read_text()))
+    for manifest in manifests:
+        manifest["metadata"]["namespace"] = HERE
+    admin.apply(manifests, "--dry-run=server", "--validate=strict")
 
 
 def install(kubectl: Kubectl, kind: str) -> None:

@@ -24,7 +24,17 @@ FILES: Final = {
         "github.com/prometheus-operator/prometheus-operator",
         "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
     ),
+    "InferencePool": (
+        "sigs.k8s.io/gateway-api-inference-extension",
+        "config/crd/bases/inference.networking.k8s.io_inferencepools.yaml",
+    ),
     "HTTPRoute": ("sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"),
+    "BackendTrafficPolicy": (
+        "github.com/envoyproxy/gateway",
+        "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_backendtrafficpolicies.yaml",
+    ),
+    # And all the other kinds of Istio.
+    "EnvoyFilter": ("istio.io/api", "kubernetes/customresourcedefinitions.gen.yaml"),
 }
 """The module and the file in it that defines each kind."""
 

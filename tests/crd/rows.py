@@ -463,6 +463,13 @@ ROWS: Final = (
     ),
     Row("a route", routed("llm.example.com", "*.example.org", namespace="gateways", sectionName="https", port=443)),
     Row("a route to nowhere", service(routing={"httpRoute": {"parentRefs": []}}), ANY),
+    Row("a pool", service(routing={"inferencePool": {"endpointPicker": {"name": "picker", "port": 9003}}})),
+    Row("a pool without a picker", service(routing={"inferencePool": {}}), ANY),
+    Row(
+        "a pool whose picker is no Service",
+        service(routing={"inferencePool": {"endpointPicker": {"name": "a.b"}}}),
+        ANY,
+    ),
     Row("a route by a name that is none", routed("llm_example"), ANY),
     Row("a route to the edge", service(edge=[target()], routing={}), "spec.routing leads to the cloud replicas"),
     Row("a long request", service(timeouts={"requestSeconds": 86400})),

@@ -10,6 +10,7 @@ from edgeglm_operator.kube.kinds import (
     AUTOSCALERS,
     DEPLOYMENTS,
     HTTP_ROUTES,
+    INFERENCE_POOLS,
     INFERENCE_SERVICES,
     POD_METRICS,
     POD_MONITORS,
@@ -24,6 +25,7 @@ from tests.reconcile.operator_in_memory import OperatorInMemory, reconciled
 SETTINGS = Settings(prometheus_url="http://prometheus:9090")
 FOLLOWS_LOAD = {"autoscaling": {"minReplicas": 2, "maxReplicas": 8}}
 ROUTE = {"httpRoute": {"parentRefs": [{"name": "public"}]}}
+POOL = {"inferencePool": {"endpointPicker": {"name": "picker"}}}
 MONITOR = {"podMonitor": True}
 
 
@@ -234,6 +236,7 @@ async def test_what_kubernetes_own_autoscaler_says_is_told(
     ("kind", "asked", "of", "missing"),
     [
         (HTTP_ROUTES, {"routing": ROUTE}, "RouteReady", "GatewayAPIMissing"),
+        (INFERENCE_POOLS, {"routing": POOL}, "PoolReady", "InferenceExtensionMissing"),
         (POD_MONITORS, {"monitoring": MONITOR}, "MonitoringReady", "PrometheusOperatorMissing"),
     ],
 )
@@ -278,6 +281,32 @@ async def test_a_route_serves_when_each_gateway_has_taken_it_up_as_it_is_now(clu
     says(cluster, HTTP_ROUTES, {"parents": [{"conditions": conditions({"Accepted": "False"}, generation=1)}]})
     await operator.look()
     assert condition(cluster, "RouteReady") == ("False", "RouteRefused")
+
+
+async def test_a_route_leads_to_the_pool_once_there_is_one(cluster: InMemoryCluster) -> None:
+    cluster.offer(HTTP_ROUTES)
+    cluster.put(an_inference_service(cloud={}, routing=ROUTE | POOL))
+    operator = await operated(cluster)
+    assert backends(cluster) == [("Service", "llm")]
+
+    cluster.offer(INFERENCE_POOLS)
+    await operator.look()
+    assert backends(cluster) == [("InferencePool", "llm")]
+    assert condition(cluster, "PoolReady") == ("Unknown", "WaitingForGateway")
+
+    said = conditions({"Accepted": "True", "ResolvedRefs": "True"}, generation=1)
+    says(cluster, INFERENCE_POOLS, {"parents": [{"conditions": said}]})
+    await operator.look()
+    assert condition(cluster, "PoolReady") == ("True", "PoolAccepted")
+
+    refused = conditions({"Accepted": "True", "ResolvedRefs": "False"}, generation=1)
+    says(cluster, INFERENCE_POOLS, {"parents": [{"conditions": said}, {"conditions": refused}]})
+    await operator.look()
+    assert condition(cluster, "PoolReady") == ("False", "PoolRefused")
+
+    cluster.withdraw(INFERENCE_POOLS)
+    await operator.look()
+    assert backends(cluster) == [("Service", "llm")]
 
 
 async def test_what_stands_beside_is_put_back(cluster: InMemoryCluster) -> None:
@@ -351,6 +380,12 @@ async def test_rounds_of_discovery_over_a_settled_world_write_nothing(cluster: I
         await operator.look()
 
     assert cluster.writes[before:] == []
+
+
+def backends(cluster: InMemoryCluster) -> list[tuple[str, str]]:
+    """Where the route leads."""
+    rules = spec(cluster, HTTP_ROUTES)["rules"]
+    return [(each.get("kind", "Service"), each["name"]) for rule in rules for each in rule["backendRefs"]]
 
 
 async def operated(cluster: InMemoryCluster, settings: Settings = SETTINGS) -> OperatorInMemory:

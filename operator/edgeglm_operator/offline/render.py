@@ -41,7 +41,7 @@ _KINDS: Final[Mapping[type, str]] = {
 }
 
 _ADDRESS: Final = "<address of each replica>"
-_ALL_APIS: Final = Apis(scaled_objects=True, pod_monitors=True, http_routes=True)
+_ALL_APIS: Final = Apis(scaled_objects=True, pod_monitors=True, http_routes=True, inference_pools=True)
 
 Resource = InferenceService | SensorGraph | EdgeSite
 T = TypeVar("T", bound=Resource)

@@ -1,14 +1,15 @@
-"""What is to stand beside the cloud replicas where the cluster has an API for it: autoscaler, monitor, route."""
+"""What is to stand beside the cloud replicas where the cluster has an API for it: autoscaler, monitor, route, pool."""
 
 from collections.abc import Iterator
 from enum import StrEnum
 
-from edgeglm_api.inference_service import Autoscaling, InferenceService
+from edgeglm_api.inference_service import Autoscaling, InferenceService, Routing
 from edgeglm_operator.observed import Apis, Deployment
 from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.resources.autoscaler import make_autoscaler
 from edgeglm_operator.resources.cloud_deployment import autoscaling_of
 from edgeglm_operator.resources.http_route import make_http_route
+from edgeglm_operator.resources.inference_pool import make_inference_pool
 from edgeglm_operator.resources.manifest import Manifest
 from edgeglm_operator.resources.pod_monitor import make_pod_monitor
 from edgeglm_operator.resources.scaled_object import make_scaled_object
@@ -20,6 +21,7 @@ class Companion(StrEnum):
 
     AUTOSCALER = "AutoscalingReady"
     ROUTE = "RouteReady"
+    POOL = "PoolReady"
     MONITOR = "MonitoringReady"
 
 
@@ -27,12 +29,15 @@ def companions(
     service: InferenceService, apis: Apis, settings: Settings
 ) -> Iterator[tuple[Companion, Manifest | Refused]]:
     """All that is asked for: as it is to be, or why it cannot be."""
-    spec = service.spec
-    route = spec.routing.http_route if spec.routing else None
+    spec, routing = service.spec, service.spec.routing or Routing()
     if autoscaling := autoscaling_of(service):
         yield Companion.AUTOSCALER, _autoscaler(service, autoscaling, apis, settings)
-    if route is not None:
-        yield Companion.ROUTE, make_http_route(service, route) if apis.http_routes else _NO_ROUTES
+    if (route := routing.http_route) is not None:
+        to_pool = routing.inference_pool is not None and apis.inference_pools
+        made = make_http_route(service, route, to_pool=to_pool)
+        yield Companion.ROUTE, made if apis.http_routes else _NO_ROUTES
+    if (pool := routing.inference_pool) is not None:
+        yield Companion.POOL, make_inference_pool(service, pool) if apis.inference_pools else _NO_POOLS
     if spec.monitoring is not None and spec.monitoring.pod_monitor:
         yield Companion.MONITOR, make_pod_monitor(service, settings) if apis.pod_monitors else _NO_MONITORS
 
@@ -74,6 +79,11 @@ _NO_ROUTES = Refused(
     Reason.GATEWAY_API_MISSING,
     "spec.routing.httpRoute: the cluster has no HTTPRoute (gateway.networking.k8s.io/v1) for the operator; install the"
     " Gateway API, or drop the field",
+)
+_NO_POOLS = Refused(
+    Reason.INFERENCE_EXTENSION_MISSING,
+    "spec.routing.inferencePool: the cluster has no InferencePool (inference.networking.k8s.io/v1) for the operator, so"
+    " a route leads to the Service; install the Gateway API's inference extension, or drop the field",
 )
 _NO_MONITORS = Refused(
     Reason.PROMETHEUS_OPERATOR_MISSING,

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     PROMETHEUS_NOT_CONFIGURED = "PrometheusNotConfigured"
     PROMETHEUS_OPERATOR_MISSING = "PrometheusOperatorMissing"
     GATEWAY_API_MISSING = "GatewayAPIMissing"
+    INFERENCE_EXTENSION_MISSING = "InferenceExtensionMissing"
     BUNDLE_TOO_LARGE = "BundleTooLarge"
 
 

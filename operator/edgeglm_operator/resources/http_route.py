@@ -1,9 +1,10 @@
-"""The HTTPRoute from the user's Gateways to the cloud replicas."""
+"""The HTTPRoute from the user's Gateways to the cloud replicas, or to the pool that they are."""
 
 from typing import Final
 
 from edgeglm_api.inference_service import HTTPRoute, InferenceService
 from edgeglm_api.model import write
+from edgeglm_operator.resources.inference_pool import pool_reference
 from edgeglm_operator.resources.manifest import Manifest, manifest, owned_by
 from edgeglm_operator.resources.selectors import ENGINE, cloud_selector, component
 from edgeglm_operator.resources.vllm import PORT
@@ -12,8 +13,8 @@ PATH: Final = "/v1"
 """What the engine's API key guards; beside it lie its metrics and others that need no key."""
 
 
-def make_http_route(service: InferenceService, asked: HTTPRoute) -> Manifest:
-    """All of /v1 to the Service, each request within `timeouts.requestSeconds`."""
+def make_http_route(service: InferenceService, asked: HTTPRoute, *, to_pool: bool) -> Manifest:
+    """All of /v1 to the InferencePool or the Service, each request within `timeouts.requestSeconds`."""
     seconds = f"{service.spec.timeouts.request_seconds}s"
     return manifest(
         "gateway.networking.k8s.io/v1",
@@ -28,7 +29,9 @@ def make_http_route(service: InferenceService, asked: HTTPRoute) -> Manifest:
             "rules": [
                 {
                     "matches": [{"path": {"type": "PathPrefix", "value": PATH}}],
-                    "backendRefs": [{"name": service.metadata.name, "port": PORT}],
+                    "backendRefs": [
+                        pool_reference(service) if to_pool else {"name": service.metadata.name, "port": PORT}
+                    ],
                     # A gateway's own bound, often 15 s, would cut long answers.
                     "timeouts": {"request": seconds, "backendRequest": seconds},
                 }

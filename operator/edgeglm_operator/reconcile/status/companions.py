@@ -1,4 +1,4 @@
-"""How autoscaler, route and monitor are doing, by what their own controllers say."""
+"""How autoscaler, route, pool and monitor are doing, by what their own controllers say."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -51,7 +51,13 @@ def _verdict(service: InferenceService, companion: Companion, live: Manifest) ->
         case Companion.AUTOSCALER:
             return _of_autoscaler((service.spec.cloud or Cloud()).autoscaling, live)
         case Companion.ROUTE:
-            return _of_route(live)
+            wanted = len((live.get("spec") or {}).get("parentRefs") or ()) or 1
+            return _of_gateways(live, "Route", wanted, "is each in spec.routing.httpRoute.parentRefs there")
+        case Companion.POOL:
+            wanted = max(1, len((live.get("status") or {}).get("parents") or ()))
+            return _of_gateways(
+                live, "Pool", wanted, "does a route lead to it, spec.routing.httpRoute or one of your own"
+            )
         case Companion.MONITOR:
             return Verdict(State.SERVING, "Declared", "a PodMonitor is there; who reads it does not say so on it")
 
@@ -68,21 +74,19 @@ def _of_autoscaler(asked: Autoscaling | None, live: Manifest) -> Verdict:
     return Verdict(State.SERVING, "Scaling", f"{kind} keeps {bounds}")
 
 
-def _of_route(live: Manifest) -> Verdict:
-    """A route serves when each Gateway that it hangs on has taken it up as it is now."""
+def _of_gateways(live: Manifest, what: str, wanted: int, waits: str) -> Verdict:
+    """It serves when each Gateway that it hangs on has taken it up as it is now."""
+    kind = live.get("kind", what.lower())
     parents = (live.get("status") or {}).get("parents") or ()
     generation = (live.get("metadata") or {}).get("generation")
     heard = [each for parent in parents for each in said(parent) if each.kind in _TAKEN]
     if refused := next((each for each in heard if each.status == "False"), None):
-        return Verdict(State.FAILED, "RouteRefused", f"HTTPRoute: {_quoted(refused)}")
-    wanted = len((live.get("spec") or {}).get("parentRefs") or ())
+        return Verdict(State.FAILED, f"{what}Refused", f"{kind}: {_quoted(refused)}")
     taken = sum(each.kind == "Accepted" and each.status == "True" and each.generation == generation for each in heard)
-    if taken < max(wanted, 1):
-        waits = (
-            f"HTTPRoute: {taken} of {wanted} Gateways have taken it up; is each in spec.routing.httpRoute.parentRefs"
-        )
-        return Verdict(State.PROGRESSING, "WaitingForGateway", f"{waits} there, with a controller that runs?")
-    return Verdict(State.SERVING, "RouteAccepted", f"HTTPRoute: {taken} of {wanted} Gateways have taken it up")
+    told = f"{kind}: {taken} of {wanted} Gateways have taken it up"
+    if taken < wanted:
+        return Verdict(State.PROGRESSING, "WaitingForGateway", f"{told}; {waits}, with a controller that runs?")
+    return Verdict(State.SERVING, f"{what}Accepted", told)
 
 
 def _quoted(each: Said) -> str:
