@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edgeglm_agent.rehearse.recording import Recording
+from edgeglm_agent.spool.entry import Message
 from tests.edge.agent_process import wait_for
 from tests.edge.conftest import EdgeSite
 
@@ -37,6 +39,10 @@ GRAPH = {
 }
 
 
+def recorded(out: Path) -> int:
+    return sum(isinstance(entry, Message) for entry in Recording(out).entries())
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "edgeglm_agent.main", *arguments]
 
@@ -52,14 +58,15 @@ def test_a_recording_is_made_beside_the_agent_and_replayed_twice_to_the_same(sit
     recorder = subprocess.Popen(
         command("record", "--graph", str(graph), "--out", str(out), "--broker", site.broker.url), stderr=subprocess.PIPE
     )
-    wait_for(lambda: "subscriptions.json" in {path.name for path in out.glob("*")}, "it does not listen")
+    assert recorder.stderr is not None
+    assert recorder.stderr.readline() == b"recording\n"
     now = int(time.time())
     for number in range(200):
         sensors.send(now - 100 + number / 10, 9.0 if number % 50 == 7 else 2.0)
         sensors.flush()
         time.sleep(0.005)
     wait_for(lambda: site.agent.received() == 200, "the agent missed some")
-    time.sleep(1.5)
+    wait_for(lambda: recorded(out) == 200, "the recorder missed some")
     recorder.send_signal(signal.SIGINT)
     said = recorder.communicate(timeout=20)[1].decode()
     assert recorder.returncode == 0, said

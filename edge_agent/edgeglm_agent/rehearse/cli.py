@@ -103,6 +103,8 @@ async def _record(graph: SensorGraph, options: argparse.Namespace) -> None:
 
 
 async def _tell(recorder: Recorder) -> None:
+    await recorder.wait_listening()
+    sys.stderr.write("recording\n")
     while True:
         await asyncio.sleep(REPORT_SECONDS)
         sys.stderr.write(f"{recorder.state}\n")

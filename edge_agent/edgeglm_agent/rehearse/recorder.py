@@ -48,6 +48,10 @@ class Recorder:
         trouble = self._writer.blocked or self._session.failure
         return f"{self._writer.committed} entries, {self._log.size_bytes} bytes" + (f"; {trouble}" if trouble else "")
 
+    async def wait_listening(self) -> None:
+        """Return once the broker has taken the subscriptions."""
+        await self._session.wait_connected()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Record until told to stop."""
         self._thread.start()
