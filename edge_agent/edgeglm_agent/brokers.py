@@ -13,6 +13,7 @@ from edgeglm_agent.decode.topic import compile_topic
 from edgeglm_agent.health.status import BrokerStatus
 from edgeglm_agent.mqtt.address import parse_address
 from edgeglm_agent.mqtt.connection import Hello, Publication, PublishFailed
+from edgeglm_agent.mqtt.credentials import CredentialFiles
 from edgeglm_agent.mqtt.filters import non_overlapping
 from edgeglm_agent.mqtt.session import Session
 from edgeglm_agent.mqtt.subscriptions import Subscriptions
@@ -55,7 +56,10 @@ class Brokers:
             graphs.setdefault(graph.broker.url, []).append(graph)
         for url, listeners in graphs.items():
             if url in self._links:
-                self._links[url].session.listen_to(_filters(listeners))
+                session = self._links[url].session
+                session.listen_to(_filters(listeners))
+                if listeners:
+                    session.greet_with(_hello(bundle, url, listeners, self._topic))
             else:
                 self._links[url] = self._link(_hello(bundle, url, listeners, self._topic), _filters(listeners))
 
@@ -77,7 +81,9 @@ class Brokers:
                 connected=link.session.connected,
                 connects=link.session.connects,
                 sessions_lost=link.session.sessions_lost,
+                reason=link.session.reason,
                 failure=link.session.failure,
+                failures=dict(link.session.failures),
                 sent=link.publisher.sent,
                 handed_over=self._spool.writer.committed,
             )
@@ -109,9 +115,11 @@ class Brokers:
 
 
 def _hello(bundle: Bundle, url: str, graphs: list[Graph], topic: str) -> Hello:
+    way = graphs[0].broker  # the same for all of them; see config/rules.py
     return Hello(
         address=parse_address(url),
         broker=url,
+        files=CredentialFiles(way.ca_file, way.credentials),
         client_id=_client_id(bundle, url),
         session_expiry_seconds=max(graph.broker.session_expiry_seconds for graph in graphs),
         will_topic=topic,

@@ -84,7 +84,12 @@ class BrokerStatus(msgspec.Struct, frozen=True, rename="camel"):
     connected: bool
     connects: int
     sessions_lost: int
+    reason: str
+    """Why there is no connection, or would be no new one, as a stable word; empty when all is well."""
     failure: str
+    """The same as a sentence."""
+    failures: dict[str, int]
+    """How often each reason came since the start."""
     sent: int
     handed_over: int
 

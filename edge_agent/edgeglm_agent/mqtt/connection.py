@@ -21,6 +21,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.mqtt.address import Address
+from edgeglm_agent.mqtt.credentials import CredentialFiles, Credentials
+from edgeglm_agent.mqtt.failure import ConnectionFailed, Reason, failure_of, refusal
 from edgeglm_agent.spool.entry import Connected, Disconnected, Message
 from edgeglm_agent.spool.handoff import Handed, Handoff
 
@@ -43,10 +45,6 @@ _GONE: Final = (OSError, ValueError, AttributeError)
 log = logging.getLogger(__name__)
 
 
-class ConnectionFailed(OSError):  # noqa: N818 - names what happened
-    """The broker could not be reached, or refused us."""
-
-
 class PublishFailed(OSError):  # noqa: N818 - names what happened
     """The broker did not take a publication over: connection lost, no answer in time, or refused."""
 
@@ -59,6 +57,7 @@ class Hello(msgspec.Struct, frozen=True):
     """The url, as entries of the raw log name it."""
     client_id: str
     session_expiry_seconds: int
+    files: CredentialFiles = CredentialFiles()
     will_topic: str = ""
     """Where the broker tells that we are lost; empty: nowhere."""
     will_payload: bytes = b""
@@ -77,9 +76,13 @@ class Publication(msgspec.Struct, frozen=True):
 class Connection:
     """Made on the event loop; its callbacks come from the network thread."""
 
-    def __init__(self, hello: Hello, filters: frozenset[str], handoff: Handoff, clock: Clock) -> None:
+    def __init__(
+        self, hello: Hello, credentials: Credentials, filters: frozenset[str], handoff: Handoff, clock: Clock
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._hello = hello
+        self.opened_with = (hello, credentials.mark)
+        """What this connection stands on; when it changes, another one is due."""
         self.filters = filters
         self._unsubscribed = asyncio.Event()
         self._handoff = handoff
@@ -92,7 +95,7 @@ class Connection:
         self.resumed: bool | None = None
         """Whether the broker had kept our session; None until it has let us in."""
         self.in_flight = DEFAULT_IN_FLIGHT
-        self._client = self._make_client()
+        self._client = self._make_client(credentials)
 
     async def open(self) -> None:
         """Connect and subscribe; raises ConnectionFailed."""
@@ -106,13 +109,15 @@ class Connection:
             properties=_connect_properties(self._hello),
         )
         try:
+            # Paho bounds both the connection and the handshake. A thread that was left to itself could connect later,
+            # and take the session from the connection that has it by then.
+            await asyncio.to_thread(connect)
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                await asyncio.to_thread(connect)
                 self._client.loop_start()
                 await self._opened
         except (OSError, TimeoutError, ValueError) as error:
             self.abandon()
-            raise ConnectionFailed(f"{self._hello.broker}: {str(error) or 'no answer in time'}") from error
+            raise failure_of(self._hello.broker, error) from error
 
     async def publish(self, publication: Publication, timeout_seconds: float) -> None:
         """Publish, and wait for the broker's word; raises PublishFailed."""
@@ -177,7 +182,7 @@ class Connection:
         self._live.clear()
         self._client.disconnect()
 
-    def _make_client(self) -> Client:
+    def _make_client(self, credentials: Credentials) -> Client:
         hello = self._hello
         client = Client(
             CallbackAPIVersion.VERSION2,
@@ -189,8 +194,10 @@ class Connection:
         client.connect_timeout = CONNECT_TIMEOUT_SECONDS / 2
         if hello.will_topic:
             client.will_set(hello.will_topic, hello.will_payload, qos=1, retain=True)
-        if hello.address.tls:
-            client.tls_set()
+        if credentials.username is not None:
+            client.username_pw_set(credentials.username, credentials.password)
+        if credentials.context is not None:
+            client.tls_set_context(credentials.context)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
@@ -203,7 +210,7 @@ class Connection:
         self, client: Client, _data: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         if reason.is_failure:
-            self._call(self._set_opened, ConnectionFailed(f"{self._hello.broker} refused the connection: {reason}"))
+            self._call(self._set_opened, refusal(self._hello.broker, reason))
             return
         self.resumed = flags.session_present
         self.in_flight = min(DEFAULT_IN_FLIGHT, getattr(properties, "ReceiveMaximum", DEFAULT_IN_FLIGHT))
@@ -302,7 +309,7 @@ class Connection:
             word.set_result(reason)
 
     def _set_closed(self, reason: ReasonCode) -> None:
-        self._set_opened(ConnectionFailed(f"{self._hello.broker} closed the connection: {reason}"))
+        self._set_opened(ConnectionFailed(Reason.CLOSED, f"{self._hello.broker} closed the connection: {reason}"))
         self._opened.exception()  # seen, even when nobody waits any more
         lost = PublishFailed(f"{self._hello.broker} closed the connection: {reason}")
         for word in self._published.values():
