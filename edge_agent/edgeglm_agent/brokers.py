@@ -12,8 +12,9 @@ from edgeglm_agent.clock import Clock
 from edgeglm_agent.decode.topic import compile_topic
 from edgeglm_agent.health.status import BrokerStatus
 from edgeglm_agent.mqtt.address import parse_address
-from edgeglm_agent.mqtt.connection import Hello, Publication, PublishFailed
+from edgeglm_agent.mqtt.connection import Hello, PublishFailed
 from edgeglm_agent.mqtt.credentials import CredentialFiles
+from edgeglm_agent.mqtt.dialect import Publication
 from edgeglm_agent.mqtt.filters import non_overlapping
 from edgeglm_agent.mqtt.session import Session
 from edgeglm_agent.mqtt.subscriptions import Subscriptions
@@ -79,6 +80,7 @@ class Brokers:
             BrokerStatus(
                 url=url,
                 connected=link.session.connected,
+                protocol=link.session.dialect.name,
                 connects=link.session.connects,
                 sessions_lost=link.session.sessions_lost,
                 reason=link.session.reason,

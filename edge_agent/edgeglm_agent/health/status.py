@@ -82,6 +82,8 @@ class BrokerStatus(msgspec.Struct, frozen=True, rename="camel"):
 
     url: str
     connected: bool
+    protocol: str
+    """The version of MQTT: 5, or 3.1.1 where the broker knows no better."""
     connects: int
     sessions_lost: int
     reason: str

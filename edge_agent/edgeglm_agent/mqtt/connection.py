@@ -9,19 +9,18 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.mqtt.address import Address
 from edgeglm_agent.mqtt.credentials import CredentialFiles, Credentials
+from edgeglm_agent.mqtt.dialect import Dialect, Publication
 from edgeglm_agent.mqtt.failure import ConnectionFailed, Reason, failure_of, refusal
 from edgeglm_agent.spool.entry import Connected, Disconnected, Message
 from edgeglm_agent.spool.handoff import Handed, Handoff
@@ -30,12 +29,9 @@ KEEPALIVE_SECONDS: Final = 30
 HANDOFF_WAIT_SECONDS: Final = 10
 """Less than half the keepalive: a longer stop of the network thread would end the connection by itself."""
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
-RECEIVE_MAXIMUM: Final = 1000
 MAX_PAYLOAD_BYTES: Final = 256 * 1024
 PREFIX_BYTES: Final = 1024
 """Kept of a payload that is too large, for people."""
-MAX_PACKET_BYTES: Final = 4 * 1024 * 1024
-"""The broker drops what is larger, as MQTT 5 demands (3.1.2.11.4); in between, we count and drop."""
 DEFAULT_IN_FLIGHT: Final = 20
 NO_MATCHING_SUBSCRIBERS: Final = 0x10
 
@@ -63,25 +59,29 @@ class Hello(msgspec.Struct, frozen=True):
     will_payload: bytes = b""
 
 
-class Publication(msgspec.Struct, frozen=True):
-    """Something to be published."""
+class Opening(NamedTuple):
+    """How a connection is opened: what is said, who says it, and in which version of the protocol."""
 
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
-    correlation: bytes = b""
+    hello: Hello
+    credentials: Credentials
+    dialect: Dialect
 
 
 class Connection:
     """Made on the event loop; its callbacks come from the network thread."""
 
     def __init__(
-        self, hello: Hello, credentials: Credentials, filters: frozenset[str], handoff: Handoff, clock: Clock
+        self,
+        opening: Opening,
+        filters: frozenset[str],
+        handoff: Handoff,
+        clock: Clock,
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        hello = opening.hello
+        self._dialect = opening.dialect
         self._hello = hello
-        self.opened_with = (hello, credentials.mark)
+        self.opened_with = (hello, opening.credentials.mark)
         """What this connection stands on; when it changes, another one is due."""
         self.filters = filters
         self._unsubscribed = asyncio.Event()
@@ -95,7 +95,7 @@ class Connection:
         self.resumed: bool | None = None
         """Whether the broker had kept our session; None until it has let us in."""
         self.in_flight = DEFAULT_IN_FLIGHT
-        self._client = self._make_client(credentials)
+        self._client = self._make_client(opening.credentials)
 
     async def open(self) -> None:
         """Connect and subscribe; raises ConnectionFailed."""
@@ -105,8 +105,7 @@ class Connection:
             address.host,
             address.port,
             keepalive=KEEPALIVE_SECONDS,
-            clean_start=False,
-            properties=_connect_properties(self._hello),
+            **self._dialect.connecting(self._hello.session_expiry_seconds),
         )
         try:
             # Paho bounds both the connection and the handshake. A thread that was left to itself could connect later,
@@ -143,7 +142,7 @@ class Connection:
                 publication.payload,
                 qos=publication.qos,
                 retain=publication.retain,
-                properties=_publish_properties(publication),
+                **self._dialect.publishing(publication),
             )
         except _GONE as error:
             raise PublishFailed(f"{publication.topic}: the connection is gone") from error
@@ -153,7 +152,7 @@ class Connection:
         new = filters - self.filters
         self.filters |= new
         if new:
-            self._client.subscribe([(each, _subscribe_options()) for each in sorted(new)])
+            self._client.subscribe([self._dialect.subscription(each) for each in sorted(new)])
 
     async def unsubscribe(self, filters: frozenset[str]) -> bool:
         """Listen to less; False when the broker did not say that it will."""
@@ -184,13 +183,7 @@ class Connection:
 
     def _make_client(self, credentials: Credentials) -> Client:
         hello = self._hello
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=hello.client_id,
-            protocol=MQTTv5,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
+        client = self._dialect.client(hello.client_id, hello.session_expiry_seconds)
         client.connect_timeout = CONNECT_TIMEOUT_SECONDS / 2
         if hello.will_topic:
             client.will_set(hello.will_topic, hello.will_payload, qos=1, retain=True)
@@ -220,7 +213,7 @@ class Connection:
             return
         self._live.set()
         if self.filters:
-            client.subscribe([(each, _subscribe_options()) for each in sorted(self.filters)])
+            client.subscribe([self._dialect.subscription(each) for each in sorted(self.filters)])
         else:
             self._call(self._set_opened, None)
 
@@ -329,25 +322,3 @@ def _topic(message: MQTTMessage) -> str:
         return message.topic
     except UnicodeDecodeError:  # the standard forbids it; brokers differ
         return ""
-
-
-def _connect_properties(hello: Hello) -> Properties:
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = hello.session_expiry_seconds
-    properties.ReceiveMaximum = RECEIVE_MAXIMUM
-    properties.MaximumPacketSize = MAX_PACKET_BYTES
-    return properties
-
-
-def _publish_properties(publication: Publication) -> Properties:
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    properties.ContentType = "application/json"
-    if publication.correlation:
-        properties.CorrelationData = publication.correlation
-    return properties
-
-
-def _subscribe_options() -> SubscribeOptions:
-    # What is retained tells which states hold; once a session, as later changes come anyway. It is marked as such only
-    # when it is sent for the subscription. What we publish ourselves is no source.
-    return SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)

@@ -36,12 +36,19 @@ class ConnectionFailed(OSError):  # noqa: N818 - names what happened
         self.reason = reason
 
 
+class ProtocolTooNew(ConnectionFailed):
+    """The broker does not know this version of MQTT."""
+
+
+_UNSUPPORTED_VERSION = 0x84
 _AUTHORITY_WORDS = frozenset({0x86, 0x87, 0x8C})
 """Bad user name or password, not authorized, bad authentication method (MQTT 5, 3.2.2.2)."""
 
 
 def refusal(broker: str, code: ReasonCode) -> ConnectionFailed:
     """Return what a CONNACK that lets nobody in means."""
+    if code.value == _UNSUPPORTED_VERSION:
+        return ProtocolTooNew(Reason.REFUSED, f"{broker} does not speak our version of MQTT")
     reason = Reason.NOT_AUTHORIZED if code.value in _AUTHORITY_WORDS else Reason.REFUSED
     return ConnectionFailed(reason, f"{broker} refused the connection: {code}")
 

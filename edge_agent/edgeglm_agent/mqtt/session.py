@@ -10,9 +10,10 @@ from typing import Final
 
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.mqtt.backoff import Backoff
-from edgeglm_agent.mqtt.connection import Connection, Hello, Publication, PublishFailed
+from edgeglm_agent.mqtt.connection import Connection, Hello, Opening, PublishFailed
 from edgeglm_agent.mqtt.credentials import mark_of, read_credentials
-from edgeglm_agent.mqtt.failure import ConnectionFailed, Reason
+from edgeglm_agent.mqtt.dialect import Dialect, Mqtt5, Mqtt311, Publication
+from edgeglm_agent.mqtt.failure import ConnectionFailed, ProtocolTooNew, Reason
 from edgeglm_agent.mqtt.handshake import try_handshake
 from edgeglm_agent.mqtt.subscriptions import Subscriptions
 from edgeglm_agent.spool.handoff import Handoff
@@ -29,6 +30,8 @@ class Session:
 
     def __init__(self, hello: Hello, subscriptions: Subscriptions, handoff: Handoff, clock: Clock) -> None:
         self.hello = hello
+        self.dialect: Dialect = Mqtt5()
+        """Once a broker has asked for the older one, it is kept for as long as we run."""
         self._subscriptions = subscriptions
         self._handoff = handoff
         self._clock = clock
@@ -113,12 +116,19 @@ class Session:
     async def _opened(self) -> Connection:
         hello = self.hello
         credentials = await asyncio.to_thread(read_credentials, hello.files, tls=hello.address.tls)
-        connection = Connection(hello, credentials, self._wanted, self._handoff, self._clock)
+        opening = Opening(hello, credentials, self.dialect)
+        connection = Connection(opening, self._wanted, self._handoff, self._clock)
         try:
             await connection.open()
+        except ProtocolTooNew:
+            if isinstance(self.dialect, Mqtt311):
+                raise
+            log.warning("%s does not know MQTT 5; going on with 3.1.1", hello.broker)
+            self.dialect = Mqtt311()
+            return await self._opened()
         except ConnectionFailed as failure:
-            if hello.address.tls and failure.reason is Reason.CLOSED:
-                await try_handshake(hello.broker, hello.address, credentials)
+            if credentials.context is not None and failure.reason is Reason.CLOSED:
+                await asyncio.to_thread(try_handshake, hello.broker, hello.address, credentials.context)
             raise
         return connection
 
@@ -146,8 +156,8 @@ class Session:
             self._well()
             return False
         credentials = await asyncio.to_thread(read_credentials, hello.files, tls=hello.address.tls)
-        if hello.address.tls:
-            await try_handshake(hello.broker, hello.address, credentials)
+        if credentials.context is not None:
+            await asyncio.to_thread(try_handshake, hello.broker, hello.address, credentials.context)
         log.info("%s: the way to it has changed; connecting anew", hello.broker)
         return True
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from edgeglm_agent.mqtt.connection import Publication, PublishFailed
+from edgeglm_agent.mqtt.connection import PublishFailed
+from edgeglm_agent.mqtt.dialect import Publication
 from edgeglm_agent.mqtt.session import Session
 
 PERIOD_SECONDS: Final = 30.0
