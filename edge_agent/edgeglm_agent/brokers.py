@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.decode.topic import compile_topic
 from edgeglm_agent.health.status import BrokerStatus
+from edgeglm_agent.moment import rfc3339
 from edgeglm_agent.mqtt.address import parse_address
 from edgeglm_agent.mqtt.connection import Hello, PublishFailed
 from edgeglm_agent.mqtt.credentials import CredentialFiles
@@ -83,6 +85,7 @@ class Brokers:
                 protocol=link.session.dialect.name,
                 connects=link.session.connects,
                 sessions_lost=link.session.sessions_lost,
+                dropped=link.session.drops.total,
                 reason=link.session.reason,
                 failure=link.session.failure,
                 failures=dict(link.session.failures),
@@ -97,21 +100,30 @@ class Brokers:
         for link in self._links.values():
             with contextlib.suppress(PublishFailed):
                 await link.session.publish(
-                    Publication(self._topic, presence("stopped", self._facts()), qos=1, retain=True)
+                    Publication(self._topic, presence("stopped", self._facts_at(link.session)), qos=1, retain=True)
                 )
         tasks = [task for link in self._links.values() for task in link.tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _facts_at(self, session: Session) -> dict[str, Any]:
+        return {
+            **self._facts(),
+            "at": rfc3339(self._clock()),
+            "sessionsLost": session.sessions_lost,
+            "dropped": session.drops.total,
+        }
+
     def _link(self, hello: Hello, filters: frozenset[str]) -> Link:
         session = Session(hello, self._subscriptions, self._spool.handoff, self._clock)
         session.listen_to(filters)
+        facts = partial(self._facts_at, session)
         publisher = Publisher(session, self._spool.ledger, self._spool.desk)
         started = [
             self._tasks.create_task(session.run(), name=f"mqtt:{hello.broker}"),
             self._tasks.create_task(publisher.run(), name=f"publish:{hello.broker}"),
-            self._tasks.create_task(keep_present(session, self._topic, self._facts), name=f"present:{hello.broker}"),
+            self._tasks.create_task(keep_present(session, self._topic, facts), name=f"present:{hello.broker}"),
         ]
         return Link(session, publisher, started)
 

@@ -18,6 +18,10 @@ class Broker:
         self.directory = directory
         self.port = port or free_ports(1)[0]
         self.inside = tuple(inside)
+        self.max_queued_messages = 0
+        """For each client that is away; 0: all."""
+        self.access = ""
+        """Lines of an access list; empty: everything is allowed."""
         self.tls_port = free_ports(1)[0]
         self.tls: tuple[KeyPair, Path] | None = None
         """Its own certificate, and the authority of those that clients must show; None: no TLS."""
@@ -71,7 +75,8 @@ class Broker:
             f"persistence_location {self.directory}/",
             # Seconds: a kill loses at most what came in the last one.
             "autosave_interval 1",
-            "max_queued_messages 0",
+            f"max_queued_messages {self.max_queued_messages}",
+            "sys_interval 1",
             "log_dest stderr",
             "log_type notice",
             "log_type warning",
@@ -79,7 +84,15 @@ class Broker:
             # Started as root mosquitto becomes the user `mosquitto`, who may not write here.
             "user root",
         ]
-        return "\n".join(lines + self._tls_listener()) + "\n"
+        return "\n".join(lines + self._access_list() + self._tls_listener()) + "\n"
+
+    def _access_list(self) -> list[str]:
+        if not self.access:
+            return []
+        path = self.directory / "access"
+        path.write_text(self.access)
+        path.chmod(0o600)
+        return [f"acl_file {path}"]
 
     def _tls_listener(self) -> list[str]:
         if self.tls is None:

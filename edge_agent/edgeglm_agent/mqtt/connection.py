@@ -21,6 +21,7 @@ from edgeglm_agent.clock import Clock
 from edgeglm_agent.mqtt.address import Address
 from edgeglm_agent.mqtt.credentials import CredentialFiles, Credentials
 from edgeglm_agent.mqtt.dialect import Dialect, Publication
+from edgeglm_agent.mqtt.drops import DROPPED_TOPIC, Drops
 from edgeglm_agent.mqtt.failure import ConnectionFailed, Reason, failure_of, refusal
 from edgeglm_agent.spool.entry import Connected, Disconnected, Message
 from edgeglm_agent.spool.handoff import Handed, Handoff
@@ -65,6 +66,7 @@ class Opening(NamedTuple):
     hello: Hello
     credentials: Credentials
     dialect: Dialect
+    drops: Drops
 
 
 class Connection:
@@ -80,6 +82,9 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         hello = opening.hello
         self._dialect = opening.dialect
+        self._drops = opening.drops
+        self._asked_drops: int | None = None
+        """The packet id of a question that is not answered."""
         self._hello = hello
         self.opened_with = (hello, opening.credentials.mark)
         """What this connection stands on; when it changes, another one is due."""
@@ -216,6 +221,8 @@ class Connection:
             client.subscribe([self._dialect.subscription(each) for each in sorted(self.filters)])
         else:
             self._call(self._set_opened, None)
+        if self._drops.ask:
+            _, self._asked_drops = client.subscribe(DROPPED_TOPIC, qos=0)
 
     def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
         if not self._live.is_set():
@@ -228,6 +235,9 @@ class Connection:
             self.abandon()
 
     def _hand_over(self, client: Client, message: MQTTMessage) -> None:
+        if message.qos == 0 and _topic(message) == DROPPED_TOPIC:
+            self._drops.heard(bytes(message.payload))
+            return
         acknowledge = partial(self._acknowledge, client, message.mid) if message.qos else None
         handed = Handed(self._entry(message), acknowledge)
         if not self._handoff.put(handed, wait_seconds=HANDOFF_WAIT_SECONDS):
@@ -262,8 +272,11 @@ class Connection:
         self._call(self._set_published, mid, reason)
 
     def _on_subscribe(
-        self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
+        self, _client: Client, _data: object, mid: int, reasons: list[ReasonCode], _properties: Properties | None
     ) -> None:
+        if mid == self._asked_drops:
+            self._asked_drops = None
+            return
         for reason in reasons:
             if reason.is_failure:
                 log.error("%s refused a subscription: %s; see the broker's access rules", self._hello.broker, reason)
@@ -283,6 +296,8 @@ class Connection:
         _properties: Properties | None,
     ) -> None:
         self._live.clear()
+        if self._asked_drops is not None:
+            self._drops.ask = False
         if self.resumed is not None:
             entry = Disconnected(self._clock(), self._hello.broker)
             self._handoff.put(Handed(entry), wait_seconds=HANDOFF_WAIT_SECONDS)

@@ -13,6 +13,7 @@ from edgeglm_agent.mqtt.backoff import Backoff
 from edgeglm_agent.mqtt.connection import Connection, Hello, Opening, PublishFailed
 from edgeglm_agent.mqtt.credentials import mark_of, read_credentials
 from edgeglm_agent.mqtt.dialect import Dialect, Mqtt5, Mqtt311, Publication
+from edgeglm_agent.mqtt.drops import Drops
 from edgeglm_agent.mqtt.failure import ConnectionFailed, ProtocolTooNew, Reason
 from edgeglm_agent.mqtt.handshake import try_handshake
 from edgeglm_agent.mqtt.subscriptions import Subscriptions
@@ -32,6 +33,7 @@ class Session:
         self.hello = hello
         self.dialect: Dialect = Mqtt5()
         """Once a broker has asked for the older one, it is kept for as long as we run."""
+        self.drops = Drops(hello.broker)
         self._subscriptions = subscriptions
         self._handoff = handoff
         self._clock = clock
@@ -116,7 +118,7 @@ class Session:
     async def _opened(self) -> Connection:
         hello = self.hello
         credentials = await asyncio.to_thread(read_credentials, hello.files, tls=hello.address.tls)
-        opening = Opening(hello, credentials, self.dialect)
+        opening = Opening(hello, credentials, self.dialect, self.drops)
         connection = Connection(opening, self._wanted, self._handoff, self._clock)
         try:
             await connection.open()
