@@ -21,7 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edgeglm_api.sensor_graph import Broker as BrokerRules
+from edgeglm_api.bundle import Broker as BrokerRules
 from tests.cluster.broker import Broker
 from tests.edge.agent_process import AgentProcess, wait_for
 from tests.edge.bundles import a_bundle, a_graph

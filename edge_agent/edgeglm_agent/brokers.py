@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,8 +12,11 @@ import msgspec
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.decode.topic import compile_topic
 from edgeglm_agent.health.status import BrokerStatus
+from edgeglm_agent.moment import rfc3339
 from edgeglm_agent.mqtt.address import parse_address
-from edgeglm_agent.mqtt.connection import Hello, Publication, PublishFailed
+from edgeglm_agent.mqtt.connection import Hello, PublishFailed
+from edgeglm_agent.mqtt.credentials import CredentialFiles
+from edgeglm_agent.mqtt.dialect import Publication
 from edgeglm_agent.mqtt.filters import non_overlapping
 from edgeglm_agent.mqtt.session import Session
 from edgeglm_agent.mqtt.subscriptions import Subscriptions
@@ -55,7 +59,10 @@ class Brokers:
             graphs.setdefault(graph.broker.url, []).append(graph)
         for url, listeners in graphs.items():
             if url in self._links:
-                self._links[url].session.listen_to(_filters(listeners))
+                session = self._links[url].session
+                session.listen_to(_filters(listeners))
+                if listeners:
+                    session.greet_with(_hello(bundle, url, listeners, self._topic))
             else:
                 self._links[url] = self._link(_hello(bundle, url, listeners, self._topic), _filters(listeners))
 
@@ -75,9 +82,13 @@ class Brokers:
             BrokerStatus(
                 url=url,
                 connected=link.session.connected,
+                protocol=link.session.dialect.name,
                 connects=link.session.connects,
                 sessions_lost=link.session.sessions_lost,
+                dropped=link.session.drops.total,
+                reason=link.session.reason,
                 failure=link.session.failure,
+                failures=dict(link.session.failures),
                 sent=link.publisher.sent,
                 handed_over=self._spool.writer.committed,
             )
@@ -89,29 +100,40 @@ class Brokers:
         for link in self._links.values():
             with contextlib.suppress(PublishFailed):
                 await link.session.publish(
-                    Publication(self._topic, presence("stopped", self._facts()), qos=1, retain=True)
+                    Publication(self._topic, presence("stopped", self._facts_at(link.session)), qos=1, retain=True)
                 )
         tasks = [task for link in self._links.values() for task in link.tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _facts_at(self, session: Session) -> dict[str, Any]:
+        return {
+            **self._facts(),
+            "at": rfc3339(self._clock()),
+            "sessionsLost": session.sessions_lost,
+            "dropped": session.drops.total,
+        }
+
     def _link(self, hello: Hello, filters: frozenset[str]) -> Link:
         session = Session(hello, self._subscriptions, self._spool.handoff, self._clock)
         session.listen_to(filters)
+        facts = partial(self._facts_at, session)
         publisher = Publisher(session, self._spool.ledger, self._spool.desk)
         started = [
             self._tasks.create_task(session.run(), name=f"mqtt:{hello.broker}"),
             self._tasks.create_task(publisher.run(), name=f"publish:{hello.broker}"),
-            self._tasks.create_task(keep_present(session, self._topic, self._facts), name=f"present:{hello.broker}"),
+            self._tasks.create_task(keep_present(session, self._topic, facts), name=f"present:{hello.broker}"),
         ]
         return Link(session, publisher, started)
 
 
 def _hello(bundle: Bundle, url: str, graphs: list[Graph], topic: str) -> Hello:
+    way = graphs[0].broker  # the same for all of them; see config/rules.py
     return Hello(
         address=parse_address(url),
         broker=url,
+        files=CredentialFiles(way.ca_file, way.credentials),
         client_id=_client_id(bundle, url),
         session_expiry_seconds=max(graph.broker.session_expiry_seconds for graph in graphs),
         will_topic=topic,

@@ -14,7 +14,6 @@ import msgspec
 
 from edgeglm_api.model import InvalidObject, Model
 from edgeglm_api.sensor_graph import (
-    Broker,
     Derived,
     Findings,
     GraphCaps,
@@ -43,6 +42,21 @@ class Endpoint(Model, frozen=True, kw_only=True):
     place: Literal["Edge", "Cloud"]
     key_file: str | None = None
     """The file at the site that holds its API key."""
+
+
+class Broker(Model, frozen=True, kw_only=True):
+    """The MQTT broker of a graph. All graphs with its url share one session, so they say the same of it."""
+
+    url: str
+    ca_file: str | None = None
+    """The file at the site that says whom to trust; the system's authorities when absent."""
+    credentials: str | None = None
+    """The directory at the site with `username` and `password`, `tls.crt` and `tls.key`, as far as they are there."""
+    session_expiry_seconds: int = 86400
+
+    def same_credentials(self, other: "Broker") -> bool:
+        """Whether both are reached in the same way."""
+        return (self.ca_file, self.credentials) == (other.ca_file, other.credentials)
 
 
 class Reasoning(Model, frozen=True, kw_only=True):

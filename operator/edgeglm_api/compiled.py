@@ -1,18 +1,16 @@
 """What of a SensorGraph goes into a bundle: the same for the operator, and for who rehearses a graph without one."""
 
-import msgspec
-
-from edgeglm_api.bundle import Graph, Reasoning
+from edgeglm_api.bundle import Broker, Graph, Reasoning
 from edgeglm_api.sensor_graph import SensorGraph
 
 
-def compiled(graph: SensorGraph, *, broker: str, endpoints: tuple[str, ...]) -> Graph:
-    """A graph with its broker's address, and the names of the endpoints that may be asked, first choice first."""
+def compiled(graph: SensorGraph, *, broker: Broker, endpoints: tuple[str, ...]) -> Graph:
+    """A graph with the way to its broker, and the names of the endpoints that may be asked, first choice first."""
     spec, reasoning = graph.spec, graph.spec.reasoning
     return Graph(
         name=graph.metadata.name,
         uid=graph.metadata.uid,
-        broker=msgspec.structs.replace(spec.broker, url=broker),
+        broker=broker,
         sources=spec.sources,
         topology=spec.topology,
         derived=spec.derived,

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from edgeglm_api.conditions import Condition
+from edgeglm_api.inference_service import SecretRef
 from edgeglm_api.meta import Metadata
 from edgeglm_api.model import Model
 from edgeglm_api.selection import Sites
@@ -12,7 +13,11 @@ class Broker(Model, frozen=True, kw_only=True):
     """The MQTT broker of a site."""
 
     url: str
-    """`mqtt://host:port`; `${site.x}` stands for a parameter of the EdgeSite."""
+    """`mqtt://host:port` or `mqtts://host:port`; `${site.x}` stands for a parameter of the EdgeSite."""
+    ca_secret_ref: SecretRef | None = None
+    """Its key `ca.crt` says whom to trust; the system's authorities when absent."""
+    secret_ref: SecretRef | None = None
+    """Its keys `username` and `password`, `tls.crt` and `tls.key` say who we are, as far as they are there."""
     session_expiry_seconds: int = 86400
 
 

@@ -50,6 +50,18 @@ class Authority:
             self._sign(builder, pair.cert)
         return pair
 
+    def expired(self, name: str, common_name: str, *, hosts: Sequence[str] = ()) -> KeyPair:
+        """Sign a certificate that was good until yesterday."""
+        pair = KeyPair(self.directory / f"{name}.crt", self.directory / f"{name}.key")
+        key = ec.generate_private_key(ec.SECP256R1())
+        _write_key(pair.key, key)
+        now = dt.datetime.now(dt.UTC)
+        self._sign(
+            _leaf(_subject(common_name, ()), key.public_key(), hosts, since=now - VALID, until=now - VALID / 30),
+            pair.cert,
+        )
+        return pair
+
     def _sign(self, builder: x509.CertificateBuilder, out: Path) -> None:
         issuer = x509.load_pem_x509_certificate(self.cert.read_bytes())
         key = serialization.load_pem_private_key(self.key.read_bytes(), password=None)
@@ -99,18 +111,25 @@ def _subject(common_name: str, groups: Sequence[str]) -> x509.Name:
     return x509.Name([*organisations, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _certificate(subject: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _certificate(
+    subject: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    *,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     builder = x509.CertificateBuilder().subject_name(subject).public_key(public_key)
-    builder = (
-        builder.serial_number(x509.random_serial_number()).not_valid_before(now - SKEW).not_valid_after(now + VALID)
-    )
+    builder = builder.serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(since or now - SKEW).not_valid_after(until or now + VALID)
     return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
 
 
-def _leaf(subject: x509.Name, public_key: ec.EllipticCurvePublicKey, hosts: Sequence[str]) -> x509.CertificateBuilder:
+def _leaf(
+    subject: x509.Name, public_key: ec.EllipticCurvePublicKey, hosts: Sequence[str], **life: dt.datetime
+) -> x509.CertificateBuilder:
     purposes = [ExtendedKeyUsageOID.CLIENT_AUTH]
-    builder = _certificate(subject, public_key)
+    builder = _certificate(subject, public_key, **life)
     if hosts:
         purposes.append(ExtendedKeyUsageOID.SERVER_AUTH)
         builder = builder.add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)

@@ -486,6 +486,18 @@ ROWS: Final = (
     Row("a graph with a long name", graph("a" * 53), "at most 52"),
     Row("two selectors of a graph", graph(sites={"nodeGroup": "a", "nodeNames": ["b"]}), ONE_SELECTOR),
     Row("parameters in the broker's address", graph(broker={"url": "mqtt://${site.host}:${site.port}"})),
+    Row(
+        "a broker with TLS",
+        graph(
+            broker={"url": "mqtts://${site.broker}:8883", "caSecretRef": {"name": "ca"}, "secretRef": {"name": "me"}}
+        ),
+    ),
+    Row("a broker with a user, without TLS", graph(broker={"url": "mqtt://127.0.0.1", "secretRef": {"name": "me"}})),
+    Row(
+        "an authority without TLS",
+        graph(broker={"url": "mqtt://host", "caSecretRef": {"name": "ca"}}),
+        "caSecretRef is for mqtts:// only",
+    ),
     Row("a broker with a password", graph(broker={"url": "mqtt://user:pass@host"}), ANY),
     Row("a broker of another kind", graph(broker={"url": "https://host"}), ANY),
     Row("no sources", graph(sources=[]), ANY),

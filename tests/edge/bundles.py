@@ -9,6 +9,7 @@ from edgeglm_api.bundle import (
     API_VERSION,
     BUNDLE_FILE,
     DIGEST_FILE,
+    Broker,
     Bundle,
     Endpoint,
     Graph,
@@ -18,7 +19,6 @@ from edgeglm_api.bundle import (
     encode,
 )
 from edgeglm_api.sensor_graph import (
-    Broker,
     EntityRef,
     GraphCaps,
     Measurement,

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edgeglm_api.bundle import Broker as BrokerRules
 from edgeglm_api.bundle import Bundle, Endpoint, Graph
-from edgeglm_api.sensor_graph import Broker as BrokerRules
 from tests.cluster.broker import Broker
 from tests.edge.agent_process import AgentProcess
 from tests.edge.bundles import a_bundle, a_graph

@@ -5,7 +5,7 @@ does not fail in the middle of a stream.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from edgeglm_agent.config.problem import Problem
@@ -45,6 +45,7 @@ def _bundle(bundle: Bundle) -> _Found:
     if bundle.limits.max_concurrency < 1:
         yield "limits.maxConcurrency", "must be at least 1"
     yield from _unique("graphs", "uid", [graph.uid for graph in bundle.graphs])
+    yield from _sessions(bundle.graphs)
     yield from _unique("endpoints", "name", [endpoint.name for endpoint in bundle.endpoints])
     for at, endpoint in enumerate(bundle.endpoints):
         if not endpoint.url.startswith(("http://", "https://")):
@@ -55,6 +56,18 @@ def _bundle(bundle: Bundle) -> _Found:
             yield f"graphs[{at}].{field}", message
 
 
+def _sessions(graphs: Sequence[Graph]) -> _Found:
+    """One session at a broker serves all graphs, so they must agree on how it is opened."""
+    first: dict[str, Graph] = {}
+    for at, graph in enumerate(graphs):
+        other = first.setdefault(graph.broker.url, graph)
+        if not other.broker.same_credentials(graph.broker):
+            yield (
+                f"graphs[{at}].broker",
+                f"has other files for {graph.broker.url} than graph {other.name}; use the same",
+            )
+
+
 def _graph(graph: Graph, endpoints: Collection[str]) -> _Found:
     if not graph.sources:
         yield "sources", "is empty; name at least one topic to listen to"
@@ -63,7 +76,8 @@ def _graph(graph: Graph, endpoints: Collection[str]) -> _Found:
     yield from _window(graph.window)
     yield from problems_of_derived(graph.derived, graph.sources)
     try:
-        parse_address(graph.broker.url)
+        if not parse_address(graph.broker.url).tls and graph.broker.ca_file:
+            yield "broker.caFile", f"is for mqtts:// only, and broker.url is {graph.broker.url}"
     except BadAddress as error:
         yield "broker.url", str(error)
     yield from _unique("sources", "name", [source.name for source in graph.sources])

@@ -98,11 +98,23 @@ def _peers(status: Status) -> Iterator[Metric]:
     lost = CounterMetricFamily(
         "edgeglm_agent_broker_sessions_lost", "Reconnects to a broker that forgot us.", labels=["broker"]
     )
+    dropped = CounterMetricFamily(
+        "edgeglm_agent_broker_dropped", "Messages that the broker says it dropped, for anybody.", labels=["broker"]
+    )
+    failures = CounterMetricFamily(
+        "edgeglm_agent_broker_failures", "Connections that did not come about, by reason.", labels=["broker", "reason"]
+    )
     for broker in status.brokers:
         brokers.add_metric([broker.url], int(broker.connected))
         lost.add_metric([broker.url], broker.sessions_lost)
+        if broker.dropped is not None:
+            dropped.add_metric([broker.url], broker.dropped)
+        for reason, n in broker.failures.items():
+            failures.add_metric([broker.url, reason], n)
     yield brokers
     yield lost
+    yield dropped
+    yield failures
     endpoints = GaugeMetricFamily("edgeglm_agent_endpoint_usable", "1 while not shut off.", labels=["endpoint"])
     for endpoint in status.endpoints:
         endpoints.add_metric([endpoint.name], int(endpoint.state == "Closed"))

@@ -82,9 +82,18 @@ class BrokerStatus(msgspec.Struct, frozen=True, rename="camel"):
 
     url: str
     connected: bool
+    protocol: str
+    """The version of MQTT: 5, or 3.1.1 where the broker knows no better."""
     connects: int
     sessions_lost: int
+    dropped: int | None
+    """Messages that it says it has dropped since its start, for us or for others; null when it does not say."""
+    reason: str
+    """Why there is no connection, or would be no new one, as a stable word; empty when all is well."""
     failure: str
+    """The same as a sentence."""
+    failures: dict[str, int]
+    """How often each reason came since the start."""
     sent: int
     handed_over: int
 

@@ -9,18 +9,20 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.mqtt.address import Address
+from edgeglm_agent.mqtt.credentials import CredentialFiles, Credentials
+from edgeglm_agent.mqtt.dialect import Dialect, Publication
+from edgeglm_agent.mqtt.drops import DROPPED_TOPIC, Drops
+from edgeglm_agent.mqtt.failure import ConnectionFailed, Reason, failure_of, refusal
 from edgeglm_agent.spool.entry import Connected, Disconnected, Message
 from edgeglm_agent.spool.handoff import Handed, Handoff
 
@@ -28,12 +30,9 @@ KEEPALIVE_SECONDS: Final = 30
 HANDOFF_WAIT_SECONDS: Final = 10
 """Less than half the keepalive: a longer stop of the network thread would end the connection by itself."""
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
-RECEIVE_MAXIMUM: Final = 1000
 MAX_PAYLOAD_BYTES: Final = 256 * 1024
 PREFIX_BYTES: Final = 1024
 """Kept of a payload that is too large, for people."""
-MAX_PACKET_BYTES: Final = 4 * 1024 * 1024
-"""The broker drops what is larger, as MQTT 5 demands (3.1.2.11.4); in between, we count and drop."""
 DEFAULT_IN_FLIGHT: Final = 20
 NO_MATCHING_SUBSCRIBERS: Final = 0x10
 
@@ -41,10 +40,6 @@ _GONE: Final = (OSError, ValueError, AttributeError)
 """What paho raises from its wake-up socket when its network thread closes the connection at the same moment."""
 
 log = logging.getLogger(__name__)
-
-
-class ConnectionFailed(OSError):  # noqa: N818 - names what happened
-    """The broker could not be reached, or refused us."""
 
 
 class PublishFailed(OSError):  # noqa: N818 - names what happened
@@ -59,27 +54,40 @@ class Hello(msgspec.Struct, frozen=True):
     """The url, as entries of the raw log name it."""
     client_id: str
     session_expiry_seconds: int
+    files: CredentialFiles = CredentialFiles()
     will_topic: str = ""
     """Where the broker tells that we are lost; empty: nowhere."""
     will_payload: bytes = b""
 
 
-class Publication(msgspec.Struct, frozen=True):
-    """Something to be published."""
+class Opening(NamedTuple):
+    """How a connection is opened: what is said, who says it, and in which version of the protocol."""
 
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
-    correlation: bytes = b""
+    hello: Hello
+    credentials: Credentials
+    dialect: Dialect
+    drops: Drops
 
 
 class Connection:
     """Made on the event loop; its callbacks come from the network thread."""
 
-    def __init__(self, hello: Hello, filters: frozenset[str], handoff: Handoff, clock: Clock) -> None:
+    def __init__(
+        self,
+        opening: Opening,
+        filters: frozenset[str],
+        handoff: Handoff,
+        clock: Clock,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
+        hello = opening.hello
+        self._dialect = opening.dialect
+        self._drops = opening.drops
+        self._asked_drops: int | None = None
+        """The packet id of a question that is not answered."""
         self._hello = hello
+        self.opened_with = (hello, opening.credentials.mark)
+        """What this connection stands on; when it changes, another one is due."""
         self.filters = filters
         self._unsubscribed = asyncio.Event()
         self._handoff = handoff
@@ -92,7 +100,7 @@ class Connection:
         self.resumed: bool | None = None
         """Whether the broker had kept our session; None until it has let us in."""
         self.in_flight = DEFAULT_IN_FLIGHT
-        self._client = self._make_client()
+        self._client = self._make_client(opening.credentials)
 
     async def open(self) -> None:
         """Connect and subscribe; raises ConnectionFailed."""
@@ -102,17 +110,18 @@ class Connection:
             address.host,
             address.port,
             keepalive=KEEPALIVE_SECONDS,
-            clean_start=False,
-            properties=_connect_properties(self._hello),
+            **self._dialect.connecting(self._hello.session_expiry_seconds),
         )
         try:
+            # Paho bounds both the connection and the handshake. A thread that was left to itself could connect later,
+            # and take the session from the connection that has it by then.
+            await asyncio.to_thread(connect)
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                await asyncio.to_thread(connect)
                 self._client.loop_start()
                 await self._opened
         except (OSError, TimeoutError, ValueError) as error:
             self.abandon()
-            raise ConnectionFailed(f"{self._hello.broker}: {str(error) or 'no answer in time'}") from error
+            raise failure_of(self._hello.broker, error) from error
 
     async def publish(self, publication: Publication, timeout_seconds: float) -> None:
         """Publish, and wait for the broker's word; raises PublishFailed."""
@@ -138,7 +147,7 @@ class Connection:
                 publication.payload,
                 qos=publication.qos,
                 retain=publication.retain,
-                properties=_publish_properties(publication),
+                **self._dialect.publishing(publication),
             )
         except _GONE as error:
             raise PublishFailed(f"{publication.topic}: the connection is gone") from error
@@ -148,7 +157,7 @@ class Connection:
         new = filters - self.filters
         self.filters |= new
         if new:
-            self._client.subscribe([(each, _subscribe_options()) for each in sorted(new)])
+            self._client.subscribe([self._dialect.subscription(each) for each in sorted(new)])
 
     async def unsubscribe(self, filters: frozenset[str]) -> bool:
         """Listen to less; False when the broker did not say that it will."""
@@ -177,20 +186,16 @@ class Connection:
         self._live.clear()
         self._client.disconnect()
 
-    def _make_client(self) -> Client:
+    def _make_client(self, credentials: Credentials) -> Client:
         hello = self._hello
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=hello.client_id,
-            protocol=MQTTv5,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
+        client = self._dialect.client(hello.client_id, hello.session_expiry_seconds)
         client.connect_timeout = CONNECT_TIMEOUT_SECONDS / 2
         if hello.will_topic:
             client.will_set(hello.will_topic, hello.will_payload, qos=1, retain=True)
-        if hello.address.tls:
-            client.tls_set()
+        if credentials.username is not None:
+            client.username_pw_set(credentials.username, credentials.password)
+        if credentials.context is not None:
+            client.tls_set_context(credentials.context)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
@@ -203,7 +208,7 @@ class Connection:
         self, client: Client, _data: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
         if reason.is_failure:
-            self._call(self._set_opened, ConnectionFailed(f"{self._hello.broker} refused the connection: {reason}"))
+            self._call(self._set_opened, refusal(self._hello.broker, reason))
             return
         self.resumed = flags.session_present
         self.in_flight = min(DEFAULT_IN_FLIGHT, getattr(properties, "ReceiveMaximum", DEFAULT_IN_FLIGHT))
@@ -213,9 +218,11 @@ class Connection:
             return
         self._live.set()
         if self.filters:
-            client.subscribe([(each, _subscribe_options()) for each in sorted(self.filters)])
+            client.subscribe([self._dialect.subscription(each) for each in sorted(self.filters)])
         else:
             self._call(self._set_opened, None)
+        if self._drops.ask:
+            _, self._asked_drops = client.subscribe(DROPPED_TOPIC, qos=0)
 
     def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
         if not self._live.is_set():
@@ -228,6 +235,9 @@ class Connection:
             self.abandon()
 
     def _hand_over(self, client: Client, message: MQTTMessage) -> None:
+        if message.qos == 0 and _topic(message) == DROPPED_TOPIC:
+            self._drops.heard(bytes(message.payload))
+            return
         acknowledge = partial(self._acknowledge, client, message.mid) if message.qos else None
         handed = Handed(self._entry(message), acknowledge)
         if not self._handoff.put(handed, wait_seconds=HANDOFF_WAIT_SECONDS):
@@ -262,8 +272,11 @@ class Connection:
         self._call(self._set_published, mid, reason)
 
     def _on_subscribe(
-        self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
+        self, _client: Client, _data: object, mid: int, reasons: list[ReasonCode], _properties: Properties | None
     ) -> None:
+        if mid == self._asked_drops:
+            self._asked_drops = None
+            return
         for reason in reasons:
             if reason.is_failure:
                 log.error("%s refused a subscription: %s; see the broker's access rules", self._hello.broker, reason)
@@ -283,6 +296,8 @@ class Connection:
         _properties: Properties | None,
     ) -> None:
         self._live.clear()
+        if self._asked_drops is not None:
+            self._drops.ask = False
         if self.resumed is not None:
             entry = Disconnected(self._clock(), self._hello.broker)
             self._handoff.put(Handed(entry), wait_seconds=HANDOFF_WAIT_SECONDS)
@@ -302,7 +317,7 @@ class Connection:
             word.set_result(reason)
 
     def _set_closed(self, reason: ReasonCode) -> None:
-        self._set_opened(ConnectionFailed(f"{self._hello.broker} closed the connection: {reason}"))
+        self._set_opened(ConnectionFailed(Reason.CLOSED, f"{self._hello.broker} closed the connection: {reason}"))
         self._opened.exception()  # seen, even when nobody waits any more
         lost = PublishFailed(f"{self._hello.broker} closed the connection: {reason}")
         for word in self._published.values():
@@ -322,25 +337,3 @@ def _topic(message: MQTTMessage) -> str:
         return message.topic
     except UnicodeDecodeError:  # the standard forbids it; brokers differ
         return ""
-
-
-def _connect_properties(hello: Hello) -> Properties:
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = hello.session_expiry_seconds
-    properties.ReceiveMaximum = RECEIVE_MAXIMUM
-    properties.MaximumPacketSize = MAX_PACKET_BYTES
-    return properties
-
-
-def _publish_properties(publication: Publication) -> Properties:
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    properties.ContentType = "application/json"
-    if publication.correlation:
-        properties.CorrelationData = publication.correlation
-    return properties
-
-
-def _subscribe_options() -> SubscribeOptions:
-    # What is retained tells which states hold; once a session, as later changes come anyway. It is marked as such only
-    # when it is sent for the subscription. What we publish ourselves is no source.
-    return SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)

@@ -1,7 +1,7 @@
 """A retained word about this agent, so that a subscriber can tell silence from death.
 
-Online every half minute, stopped when it was stopped, and lost (the broker's doing, by the last will) when it just
-went away.
+Online every half minute with the time, stopped when it was stopped, and lost (the broker's doing, by the last will)
+when it just went away. A broker that fails takes the will with it: then the word stays online, and gets old.
 """
 
 import asyncio
@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from edgeglm_agent.mqtt.connection import Publication, PublishFailed
+from edgeglm_agent.mqtt.connection import PublishFailed
+from edgeglm_agent.mqtt.dialect import Publication
 from edgeglm_agent.mqtt.session import Session
 
 PERIOD_SECONDS: Final = 30.0

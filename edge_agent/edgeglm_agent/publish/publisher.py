@@ -10,7 +10,8 @@ import sqlite3
 from typing import Final
 
 from edgeglm_agent.mqtt.backoff import Backoff
-from edgeglm_agent.mqtt.connection import Publication, PublishFailed
+from edgeglm_agent.mqtt.connection import PublishFailed
+from edgeglm_agent.mqtt.dialect import Publication
 from edgeglm_agent.mqtt.session import Session
 from edgeglm_agent.spool.answers import StoredAnswer, mark_delivered, undelivered
 from edgeglm_agent.spool.desk import Desk

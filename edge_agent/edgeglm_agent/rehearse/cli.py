@@ -12,6 +12,7 @@ from typing import Final
 from edgeglm_agent.clock import system_clock
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.mqtt.address import BadAddress
+from edgeglm_agent.mqtt.credentials import CredentialFiles
 from edgeglm_agent.reason.client import Client
 from edgeglm_agent.reason.router import Router
 from edgeglm_agent.rehearse.graph_file import REHEARSAL, BadGraph, bundle_for, load_graph
@@ -35,6 +36,8 @@ def add_rehearsal_parsers(commands: "argparse._SubParsersAction[argparse.Argumen
     records.add_argument("--graph", type=Path, required=True, metavar="FILE", help="a SensorGraph, YAML or JSON")
     records.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
     records.add_argument("--broker", metavar="URL", help="default: that of the graph")
+    records.add_argument("--ca-file", metavar="FILE", help="whom an mqtts:// broker is trusted by")
+    records.add_argument("--credentials", metavar="DIR", help="holds username and password, tls.crt and tls.key")
     records.add_argument("--seconds", type=float, metavar="N", help="for how long; default: until interrupted")
     replays = commands.add_parser("replay", help="see what a graph makes of a recording")
     rules = replays.add_mutually_exclusive_group(required=True)
@@ -92,7 +95,8 @@ async def _record(graph: SensorGraph, options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    recorder = Recorder(graph, options.broker or graph.spec.broker.url, options.out, system_clock)
+    files = CredentialFiles(options.ca_file, options.credentials)
+    recorder = Recorder(graph, options.broker or graph.spec.broker.url, files, options.out, system_clock)
     async with asyncio.TaskGroup() as tasks:
         telling = tasks.create_task(_tell(recorder), name="tell")
         if options.seconds is not None:

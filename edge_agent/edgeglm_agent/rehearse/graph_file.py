@@ -9,7 +9,7 @@ import msgspec
 
 from edgeglm_agent.config.rules import problems_of
 from edgeglm_agent.rehearse.unknown import unknown_fields
-from edgeglm_api.bundle import API_VERSION, Bundle, Endpoint, Limits
+from edgeglm_api.bundle import API_VERSION, Broker, Bundle, Endpoint, Limits
 from edgeglm_api.compiled import compiled
 from edgeglm_api.model import InvalidObject, read
 from edgeglm_api.sensor_graph import SensorGraph, Spec
@@ -48,7 +48,7 @@ def bundle_for(graph: SensorGraph, *, broker: str, endpoint: Endpoint) -> Bundle
         site=REHEARSAL,
         site_uid=REHEARSAL,
         generation=1,
-        graphs=(compiled(known, broker=broker, endpoints=(endpoint.name,)),),
+        graphs=(compiled(known, broker=Broker(url=broker), endpoints=(endpoint.name,)),),
         endpoints=(endpoint,),
         limits=Limits(spool_max_bytes=1 << 40, max_concurrency=1),
     )

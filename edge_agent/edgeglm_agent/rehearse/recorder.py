@@ -10,6 +10,7 @@ from edgeglm_agent.clock import Clock
 from edgeglm_agent.decode.topic import compile_topic
 from edgeglm_agent.mqtt.address import parse_address
 from edgeglm_agent.mqtt.connection import Hello
+from edgeglm_agent.mqtt.credentials import CredentialFiles
 from edgeglm_agent.mqtt.filters import non_overlapping
 from edgeglm_agent.mqtt.session import Session
 from edgeglm_agent.mqtt.subscriptions import Subscriptions
@@ -30,8 +31,8 @@ class Recorder:
     Raises BadAddress, and FileExistsError when the folder is there already.
     """
 
-    def __init__(self, graph: SensorGraph, broker: str, folder: Path, clock: Clock) -> None:
-        hello = _hello(broker)
+    def __init__(self, graph: SensorGraph, broker: str, files: CredentialFiles, folder: Path, clock: Clock) -> None:
+        hello = _hello(broker, files)
         folder.mkdir(parents=True, exist_ok=False)
         self._clock = clock
         self._log = RawLog(folder / "raw")
@@ -74,10 +75,11 @@ class Recorder:
             self._handoff.put(Handed(Tick(self._clock())), wait_seconds=0)
 
 
-def _hello(broker: str) -> Hello:
+def _hello(broker: str, files: CredentialFiles) -> Hello:
     return Hello(
         address=parse_address(broker),
         broker=broker,
         client_id=f"edgeglm-record-{uuid.uuid4().hex[:12]}",
         session_expiry_seconds=0,
+        files=files,
     )

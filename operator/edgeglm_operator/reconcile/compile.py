@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from edgeglm_api.bundle import API_VERSION, MAX_BYTES, Bundle, Endpoint, Graph, Limits, digest, encode
+from edgeglm_api.bundle import API_VERSION, MAX_BYTES, Broker, Bundle, Endpoint, Graph, Limits, digest, encode
 from edgeglm_api.compiled import compiled
 from edgeglm_api.derivation import problems_of_derived
 from edgeglm_api.edge_site import BundleStatus, EdgeSite
@@ -20,9 +20,10 @@ from edgeglm_operator.reconcile.placement import sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.reconcile.topics import check_topics
 from edgeglm_operator.resources.agent_keys import key_file
+from edgeglm_operator.resources.broker_secrets import ca_file, credentials_folder
 
 _PARAMETER: Final = re.compile(r"\$\{site\.([A-Za-z][A-Za-z0-9_]*)\}")
-_BROKER: Final = re.compile(r"mqtt://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_BROKER: Final = re.compile(r"mqtts?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 ORDERS: Final[Mapping[Route, tuple[str, ...]]] = {
@@ -111,7 +112,7 @@ def endpoints_of(service: InferenceService, node: Node) -> tuple[Endpoint, ...]:
 
 
 def _part(graph: SensorGraph, site: EdgeSite, node: Node, services: Mapping[str, InferenceService]) -> _Part | Refused:
-    broker = _broker_url(graph.spec.broker.url, site)
+    broker = _broker(graph, site)
     if isinstance(broker, Refused):
         return broker
     if problem := check_topics(graph) or _check_derived(graph):
@@ -128,6 +129,19 @@ def _check_derived(graph: SensorGraph) -> Refused | None:
     return next((Refused(Reason.INVALID_DERIVED, f"spec.{field}: {text}") for field, text in problems), None)
 
 
+def _broker(graph: SensorGraph, site: EdgeSite) -> Broker | Refused:
+    wanted = graph.spec.broker
+    url = _broker_url(wanted.url, site)
+    if isinstance(url, Refused):
+        return url
+    return Broker(
+        url=url,
+        ca_file=ca_file(wanted.ca_secret_ref) if wanted.ca_secret_ref else None,
+        credentials=credentials_folder(wanted.secret_ref) if wanted.secret_ref else None,
+        session_expiry_seconds=wanted.session_expiry_seconds,
+    )
+
+
 def _broker_url(url: str, site: EdgeSite) -> str | Refused:
     parameters = site.spec.parameters
     missing = sorted({name for name in _PARAMETER.findall(url) if name not in parameters})
@@ -142,7 +156,7 @@ def _broker_url(url: str, site: EdgeSite) -> str | Refused:
         return Refused(
             Reason.INVALID_BROKER,
             f"spec.broker.url is {filled!r} with the parameters of EdgeSite {site.metadata.name};"
-            f" it must be mqtt://HOST or mqtt://HOST:PORT",
+            f" it must be mqtt://HOST:PORT or mqtts://HOST:PORT",
         )
     return filled
 
@@ -203,7 +217,22 @@ def _empty(site: EdgeSite, generation: int) -> Bundle:
     )
 
 
+def _check_session(bundle: Bundle, graph: Graph) -> Refused | None:
+    """One session at a broker serves all graphs of a site: they must agree on how it is opened."""
+    for other in bundle.graphs:
+        if other.broker.url == graph.broker.url and not other.broker.same_credentials(graph.broker):
+            return Refused(
+                Reason.BROKER_CONFLICT,
+                f"spec.broker: SensorGraph {other.name} reaches {graph.broker.url} from EdgeSite {bundle.site} with"
+                f" other Secrets, and a site has one session at a broker; name the same caSecretRef and secretRef in"
+                f" both",
+            )
+    return None
+
+
 def _grown(bundle: Bundle, part: _Part) -> Bundle | Refused:
+    if problem := _check_session(bundle, part.graph):
+        return problem
     endpoints = {endpoint.name: endpoint for endpoint in (*bundle.endpoints, *part.endpoints)}
     grown = msgspec.structs.replace(
         bundle,

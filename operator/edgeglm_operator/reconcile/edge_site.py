@@ -22,6 +22,7 @@ from edgeglm_operator.reconcile.workloads import workload
 from edgeglm_operator.reconcile.world import AtSite, World
 from edgeglm_operator.resources.agent_deployment import make_agent_deployment
 from edgeglm_operator.resources.agent_keys import secrets_of
+from edgeglm_operator.resources.broker_secrets import broker_secrets_of
 from edgeglm_operator.resources.bundle_config_map import make_bundle_config_map
 from edgeglm_operator.resources.names import agent_name, bundle_name
 from edgeglm_operator.resources.selectors import agent_selector
@@ -105,8 +106,9 @@ async def want_agent(scope: Scope) -> None:
     if scope.children.blocked:
         return  # without its bundle an agent cannot even start
     if scope.bundle is not None and scope.needs_agent:
-        keys = secrets_of(scope.bundle)
-        await scope.children.ensure(make_agent_deployment(scope.site, scope.world.settings, key_secrets=keys))
+        keys, brokers = secrets_of(scope.bundle), broker_secrets_of(scope.bundle)
+        agent = make_agent_deployment(scope.site, scope.world.settings, key_secrets=keys, broker_secrets=brokers)
+        await scope.children.ensure(agent)
     elif scope.world.store.deployments.get(metadata.namespace, agent_name(metadata.name)) is not None:
         await scope.children.prune((DEPLOYMENTS,), {labels.SITE: metadata.name}, keep=lambda _: False)
 

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     HOST_PORT_CONFLICT = "HostPortConflict"
     UNRESOLVED_PARAMETER = "UnresolvedParameter"
     INVALID_BROKER = "InvalidBroker"
+    BROKER_CONFLICT = "BrokerConflict"
     INVALID_TOPIC = "InvalidTopic"
     INVALID_DERIVED = "InvalidDerived"
     TOPIC_OVERLAP = "TopicOverlap"

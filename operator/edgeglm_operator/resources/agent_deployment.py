@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from edgeglm_api.edge_site import EdgeSite
 from edgeglm_operator.resources.agent_keys import DIRECTORY as KEYS_DIRECTORY
+from edgeglm_operator.resources.broker_secrets import BrokerSecret, broker_mount, broker_volume
 from edgeglm_operator.resources.edge_placement import on_edge_node
 from edgeglm_operator.resources.manifest import Manifest, manifest, owned_by
 from edgeglm_operator.resources.names import agent_name, bundle_name, key_volume_name
@@ -26,8 +27,22 @@ DATA: Final = "/var/lib/edgeglm-agent"
 BUNDLE: Final = "/etc/edgeglm/bundle"
 
 
-def make_agent_deployment(site: EdgeSite, settings: Settings, *, key_secrets: Sequence[str] = ()) -> Manifest:
+class _Secrets(NamedTuple):
+    """What is mounted."""
+
+    keys: Sequence[str]
+    brokers: Sequence[BrokerSecret]
+
+
+def make_agent_deployment(
+    site: EdgeSite,
+    settings: Settings,
+    *,
+    key_secrets: Sequence[str] = (),
+    broker_secrets: Sequence[BrokerSecret] = (),
+) -> Manifest:
     """The one agent of a site. `key_secrets` are the Secrets with the API keys of its endpoints."""
+    secrets = _Secrets(key_secrets, broker_secrets)
     selector = agent_selector(site)
     return manifest(
         "apps/v1",
@@ -44,7 +59,7 @@ def make_agent_deployment(site: EdgeSite, settings: Settings, *, key_secrets: Se
             "strategy": {"type": "Recreate"},
             "template": {
                 "metadata": {"labels": component(AGENT) | selector},
-                "spec": _pod(site, settings.agent_image, key_secrets) | on_edge_node(site.spec.node_name),
+                "spec": _pod(site, settings.agent_image, secrets) | on_edge_node(site.spec.node_name),
             },
         },
     )
@@ -65,7 +80,7 @@ def data_path(site: EdgeSite) -> str:
     return f"{HOST_DATA}/{site.metadata.namespace}/{site.metadata.uid}"
 
 
-def _pod(site: EdgeSite, image: str, key_secrets: Sequence[str]) -> Manifest:
+def _pod(site: EdgeSite, image: str, secrets: _Secrets) -> Manifest:
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -74,17 +89,18 @@ def _pod(site: EdgeSite, image: str, key_secrets: Sequence[str]) -> Manifest:
         # An emptyDir would lose the spool with the pod, and a claim does not come back after a reboot without a link
         # (rule O7).
         "initContainers": [own_directory("own-data", image, "data", DATA)],
-        "containers": [_agent(site, image, key_secrets)],
+        "containers": [_agent(site, image, secrets)],
         "volumes": [
             {"name": "bundle", "configMap": {"name": bundle_name(site.metadata.name)}},
             {"name": "data", "hostPath": {"path": data_path(site), "type": "DirectoryOrCreate"}},
             {"name": "tmp", "emptyDir": {}},
-            *(_key_volume(secret) for secret in key_secrets),
+            *(_key_volume(secret) for secret in secrets.keys),
+            *(broker_volume(secret) for secret in secrets.brokers),
         ],
     }
 
 
-def _agent(site: EdgeSite, image: str, key_secrets: Sequence[str]) -> Manifest:
+def _agent(site: EdgeSite, image: str, secrets: _Secrets) -> Manifest:
     address = agent_address(site.metadata.namespace)
     port = {"name": "http", "containerPort": PORT, "hostPort": PORT, "hostIP": address, "protocol": "TCP"}
     return {
@@ -105,8 +121,9 @@ def _agent(site: EdgeSite, image: str, key_secrets: Sequence[str]) -> Manifest:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
             *(
                 {"name": key_volume_name(secret), "mountPath": f"{KEYS_DIRECTORY}/{secret}", "readOnly": True}
-                for secret in key_secrets
+                for secret in secrets.keys
             ),
+            *(broker_mount(secret) for secret in secrets.brokers),
         ],
     }
 

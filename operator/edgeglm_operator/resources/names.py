@@ -46,6 +46,11 @@ def key_volume_name(secret: str) -> str:
     return _label("key", secret)
 
 
+def broker_volume_name(secret: str, part: str) -> str:
+    """The agent's volume that holds a part of a broker's Secret."""
+    return _label("broker", part, secret)
+
+
 def _label(*parts: str, ambiguous: bool = False, limit: int = MAX_LENGTH) -> str:
     """The parts joined by dashes; with a hash of them when that is no DNS-1035 label, or does not tell them apart."""
     joined = "-".join(parts)

@@ -12,9 +12,8 @@ from edgeglm_agent.config.problem import BundleRejected, Verdict
 from edgeglm_agent.config.verify import Received, Verified, succeeds, verify
 from edgeglm_agent.config.watch import Watch
 from edgeglm_agent.main import main
-from edgeglm_api.bundle import Bundle, Endpoint, Limits, digest, encode
+from edgeglm_api.bundle import Broker, Bundle, Endpoint, Limits, digest, encode
 from edgeglm_api.sensor_graph import (
-    Broker,
     EntityRef,
     Measurement,
     Output,
@@ -62,6 +61,11 @@ def in_sensor_things(source: dict[str, Any] | None = None, /, **rules: Any) -> B
         (a_bundle(a_graph(), a_graph()), "graphs[1].uid"),
         (a_bundle(a_graph(broker=Broker(url="http://x"))), "graphs[0].broker.url"),
         (a_bundle(a_graph(broker=Broker(url="mqtt://${site.broker}"))), "graphs[0].broker.url"),
+        (a_bundle(a_graph(broker=Broker(url="mqtt://h", ca_file="/ca.crt"))), "graphs[0].broker.caFile"),
+        (
+            a_bundle(a_graph(), a_graph(uid="other", broker=Broker(url="mqtt://127.0.0.1:1883", credentials="/me"))),
+            "graphs[1].broker",
+        ),
         (a_bundle(a_graph(output=Output(topic="a/+"))), "graphs[0].output.topic"),
         (a_bundle(a_graph(output=Output(topic="$hw/events"))), "graphs[0].output.topic"),
         (a_bundle(a_graph(output=Output(topic="plant/{graph}/{partition}/vibration"))), "graphs[0].output.topic"),

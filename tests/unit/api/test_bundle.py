@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from edgeglm_api import bundle
-from edgeglm_api.bundle import Bundle, Endpoint, Graph, Limits, Reasoning
+from edgeglm_api.bundle import Broker, Bundle, Endpoint, Graph, Limits, Reasoning
 from edgeglm_api.model import InvalidObject
-from edgeglm_api.sensor_graph import Broker, EntityRef, Measurement, Output, Source, Window
+from edgeglm_api.sensor_graph import EntityRef, Measurement, Output, Source, Window
 
 
 def a_graph(name: str = "line-1") -> Graph:

@@ -9,6 +9,7 @@ from edgeglm_api.edge_site import BundleStatus
 from edgeglm_operator.reconcile.compile import compile_bundle, compile_graph, renumbered
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.resources.agent_keys import secrets_of
+from edgeglm_operator.resources.broker_secrets import BrokerSecret, broker_secrets_of
 from tests.unit.operator.builders import a_node, a_sensor_graph, a_target, an_edge_site, an_inference_service
 
 BOTH = an_inference_service(
@@ -112,6 +113,30 @@ def test_a_parameter_that_does_not_fit_refuses_that_graph_only(
     assert [graph.name for graph in bundle.graphs] == ["good"]
     assert refusals["bad"].reason == reason
     assert says in refusals["bad"].message
+
+
+TLS = {"url": "mqtts://h:8883", "caSecretRef": {"name": "ca.plant"}, "secretRef": {"name": "me"}}
+
+
+def test_secrets_of_a_broker_become_files_at_the_site() -> None:
+    bundle, refusals = compile_bundle(an_edge_site(), a_node(), [a_sensor_graph(broker=TLS)], [EDGE_ONLY])
+    assert refusals == {}
+    broker = bundle.graphs[0].broker
+    assert (broker.url, broker.ca_file, broker.credentials) == (
+        "mqtts://h:8883",
+        "/etc/edgeglm/brokers/trust/ca.plant/ca.crt",
+        "/etc/edgeglm/brokers/credentials/me",
+    )
+    assert broker_secrets_of(bundle) == (BrokerSecret("credentials", "me"), BrokerSecret("trust", "ca.plant"))
+
+
+def test_two_graphs_that_reach_one_broker_in_two_ways_cannot_both_run() -> None:
+    other = {**TLS, "secretRef": {"name": "another"}}
+    graphs = [a_sensor_graph("first", broker=TLS), a_sensor_graph("second", broker=other)]
+    bundle, refusals = compile_bundle(an_edge_site(), a_node(), graphs, [EDGE_ONLY])
+    assert [graph.name for graph in bundle.graphs] == ["first"]
+    assert refusals["second"].reason == "BrokerConflict"
+    assert "name the same caSecretRef and secretRef" in refusals["second"].message
 
 
 def test_a_graph_that_makes_the_bundle_too_large_is_left_out_and_smaller_ones_go_on() -> None:

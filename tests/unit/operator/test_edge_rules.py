@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 
 from edgeglm_operator.resources.agent_deployment import agent_address, make_agent_deployment
+from edgeglm_operator.resources.broker_secrets import BrokerSecret
 from edgeglm_operator.resources.edge_deployment import make_edge_deployment
 from edgeglm_operator.settings import Settings
 from tests.unit.operator.builders import a_target, an_edge_site, an_inference_service
+
+BROKER_SECRETS = (BrokerSecret("credentials", "me"), BrokerSecret("trust", "me"))
 
 
 def an_engine() -> dict[str, Any]:
@@ -17,7 +20,7 @@ def an_engine() -> dict[str, Any]:
 
 
 def an_agent() -> dict[str, Any]:
-    return make_agent_deployment(an_edge_site(), Settings(), key_secrets=("keys",))
+    return make_agent_deployment(an_edge_site(), Settings(), key_secrets=("keys",), broker_secrets=BROKER_SECRETS)
 
 
 @pytest.fixture(params=[an_engine, an_agent])
@@ -77,8 +80,12 @@ def test_o8_a_restart_needs_no_registry(pod: dict[str, Any]) -> None:
 
 
 def test_o9_nothing_it_refers_to_is_optional(pod: dict[str, Any]) -> None:
-    """KubeEdge #3813: an object that is missing blocks the pod for good, optional or not."""
-    assert "optional" not in str(pod)
+    """KubeEdge #3813: an object that is missing blocks the pod for good, optional or not.
+
+    But for the Secrets of brokers: elsewhere a missing one must not stop the graphs that have another broker.
+    """
+    others = [volume for volume in pod["volumes"] if not volume["name"].startswith("broker-")]
+    assert "optional" not in str({**pod, "volumes": others})
     assert "imagePullSecrets" not in pod
 
 
@@ -140,3 +147,21 @@ def test_a_secret_with_dots_in_its_name_can_be_mounted() -> None:
     assert volume["secret"]["secretName"] == "keys.plant.example"
     assert "." not in volume["name"]
     assert mount == {"name": volume["name"], "mountPath": "/etc/edgeglm/keys/keys.plant.example", "readOnly": True}
+
+
+def test_a_missing_secret_of_a_broker_does_not_keep_the_agent_from_starting() -> None:
+    """The other graphs may have another broker, and the agent tells what it misses."""
+    pod = an_agent()["spec"]["template"]["spec"]
+    volumes = [volume["secret"] for volume in pod["volumes"] if volume["name"].startswith("broker-")]
+    assert [volume["optional"] for volume in volumes] == [True, True]
+    keys = [[item["key"] for item in volume["items"]] for volume in volumes]
+    assert keys == [["username", "password", "tls.crt", "tls.key"], ["ca.crt"]], "an authority's own key stays away"
+
+
+def test_one_secret_may_be_both_the_authority_and_the_identity() -> None:
+    """As cert-manager makes it: ca.crt, tls.crt and tls.key in one."""
+    pod = an_agent()["spec"]["template"]["spec"]
+    names = [volume["name"] for volume in pod["volumes"]]
+    assert len(names) == len(set(names))
+    paths = [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]]
+    assert paths[-2:] == ["/etc/edgeglm/brokers/credentials/me", "/etc/edgeglm/brokers/trust/me"]
