@@ -51,8 +51,9 @@ def _books(status: Status) -> Iterator[Metric]:
     for book in status.books.sources:
         for outcome in ("received", "windowed", "duplicate", "late", "dropped"):
             messages.add_metric([book.graph, book.source, outcome, ""], getattr(book, outcome))
-        for reason, n in book.dead.items():
-            messages.add_metric([book.graph, book.source, "dead", reason], n)
+        for outcome, reasons in (("dead", book.dead), ("dropped", book.dropped_from_spool)):
+            for reason, n in reasons.items():
+                messages.add_metric([book.graph, book.source, outcome, reason], n)
         pending.add_metric([book.graph, book.source], book.pending)
     yield messages
     yield pending
@@ -70,6 +71,13 @@ def _graphs(status: Status) -> Iterator[Metric]:
             for label, n in counts.items():
                 family.add_metric([graph, label], n)
         yield family
+    dropped = CounterMetricFamily(
+        "edgeglm_agent_waiting_dropped", "What waited and was dropped by policy.", labels=["graph", "what", "reason"]
+    )
+    for graph, counts in books.waiting_dropped.items():
+        for label, n in counts.items():
+            dropped.add_metric([graph, *label.split(".")], n)
+    yield dropped
     live = GaugeMetricFamily(
         "edgeglm_agent_findings_live", "Findings that are not over.", labels=["graph", "state", "severity"]
     )

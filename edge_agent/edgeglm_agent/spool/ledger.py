@@ -84,7 +84,11 @@ CREATE TABLE quiet (
 ) STRICT;
 CREATE INDEX quiet_of_partition ON quiet (graph, partition, seq);
 """
-MIGRATIONS: Final = (_REQUESTS_AND_ANSWERS, _DEAD_LETTERS, _FINDINGS)
+_AGE_OF_ANSWERS: Final = """
+ALTER TABLE answer ADD COLUMN end_ns INTEGER NOT NULL DEFAULT 0;
+UPDATE answer SET end_ns = coalesce((SELECT end_ns FROM request WHERE id = request_id), 0);
+"""
+MIGRATIONS: Final = (_REQUESTS_AND_ANSWERS, _DEAD_LETTERS, _FINDINGS, _AGE_OF_ANSWERS)
 """What leads from each version of the schema to the next."""
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 
@@ -122,6 +126,11 @@ class Ledger:
         parts = (self._path, self._path.with_name(f"{self._path.name}-wal"))
         return sum(part.stat().st_size for part in parts if part.exists())
 
+    def shrink(self) -> None:
+        """Give the disk back what is free in the file, and its log."""
+        self.db.execute("PRAGMA incremental_vacuum").fetchall()
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def close(self) -> None:
         """Fold the log into the file and let go of it."""
         self.db.close()
@@ -151,9 +160,10 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _configure(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the file has its first page, or it is not heeded
     db.execute("PRAGMA journal_mode = WAL")
+    # Whatever the site's `sync` says: an answer that was sent must not be asked for again after a power cut.
     db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     db.execute("PRAGMA journal_size_limit = 4194304")
     db.execute("PRAGMA cache_size = -4096")
 

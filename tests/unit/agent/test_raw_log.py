@@ -111,3 +111,50 @@ def test_a_log_that_lost_its_files_goes_on_counting(tmp_path: Path) -> None:
     log = RawLog(tmp_path)
     log.start_at(500)
     assert log.append(entries(0, 1)) == 500
+
+
+def test_what_is_kept_behind_the_fold_is_bounded_by_bytes_too(tmp_path: Path) -> None:
+    """Entries may be large: a tail of thousands of them must not fill the spool for ever."""
+    log = RawLog(tmp_path, segment_bytes=100)
+    for number in range(20):
+        log.append(entries(number, 1))
+    log.release(21, keep_entries=15)
+    assert log.segments()[0].first == 6
+    log.tail_bytes = 300
+    log.release(21, keep_entries=15)
+    kept = log.segments()
+    assert sum(segment.size for segment in kept[:-1]) <= 300
+    assert 1 < len(kept) < 6
+
+
+def syncs(log: RawLog, monkeypatch: pytest.MonkeyPatch, groups: int) -> int:
+    done: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", done.append)
+        for number in range(groups):
+            log.append(entries(number, 1))
+    return len(done)
+
+
+def test_each_group_is_synced_before_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert syncs(RawLog(tmp_path), monkeypatch, 10) == 10
+
+
+def test_a_site_may_have_it_synced_less_often_and_at_the_latest_when_it_rolls_or_rests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = RawLog(tmp_path / "one", segment_bytes=1 << 20)
+    log.sync_seconds = 3600
+    assert syncs(log, monkeypatch, 10) == 0
+    done: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", done.append)
+    log.sync()
+    log.sync()
+    assert len(done) == 1
+
+    rolling = RawLog(tmp_path / "two", segment_bytes=100)
+    rolling.sync_seconds = 3600
+    done.clear()
+    for number in range(10):
+        rolling.append(entries(number, 1))
+    assert len(done) == len(rolling.segments()) - 1
