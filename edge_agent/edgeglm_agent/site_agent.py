@@ -5,6 +5,8 @@ import logging
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from edgeglm_agent.brokers import Brokers
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.config.verify import Verified
@@ -44,8 +46,7 @@ class SiteAgent:
 
     def __init__(self, data: Path, bundle: Bundle, clock: Clock) -> None:
         self._spool = Spool(data / f"{bundle.namespace}.{bundle.site_uid}")
-        site = Site(name=bundle.site, uid=bundle.site_uid, revision=self._spool.ledger.revision)
-        self._pipeline = Pipeline(self._spool.ledger, self._spool.raw_log, site, clock)
+        self._pipeline = _restored(self._spool, bundle, clock)
         docket = Docket(self._spool.ledger, clock)
         self._driver = Driver(
             self._pipeline,
@@ -171,6 +172,8 @@ class SiteAgent:
             blocked=spool.writer.blocked,
             write_failures=spool.writer.failures,
             revision=spool.ledger.revision,
+            set_aside=spool.ledger.set_aside + spool.raw_log.set_aside,
+            cut_bytes=spool.raw_log.cut_bytes,
             dead_letters=self._dead_letters(),
         )
 
@@ -180,6 +183,20 @@ class SiteAgent:
         unkept = self._pipeline.fold.books.all().get(("", "", UNKEPT), 0)
         forgotten = checkpoints.load_books(db, FORGOTTEN).get(("", "", FORGOTTEN), 0)
         return DeadLetterStatus(kept=number, payload_bytes=size, forgotten=unkept + forgotten)
+
+
+def _restored(spool: Spool, bundle: Bundle, clock: Clock) -> Pipeline:
+    """Return the pipeline as the ledger has it, or begun anew when that cannot be read though SQLite finds no fault."""
+    try:
+        return _pipeline(spool, bundle, clock)
+    except msgspec.MsgspecError as error:
+        spool.ledger.begin_anew(str(error))
+        return _pipeline(spool, bundle, clock)
+
+
+def _pipeline(spool: Spool, bundle: Bundle, clock: Clock) -> Pipeline:
+    site = Site(name=bundle.site, uid=bundle.site_uid, revision=spool.ledger.revision)
+    return Pipeline(spool.ledger, spool.raw_log, site, clock)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

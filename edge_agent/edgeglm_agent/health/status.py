@@ -71,6 +71,11 @@ class SpoolStatus(msgspec.Struct, frozen=True, rename="camel"):
     blocked: str
     write_failures: int
     revision: int
+    """How often the ledger was damaged, and begun anew with what could be read."""
+    set_aside: int
+    """Damaged files that are kept for whoever wants to look."""
+    cut_bytes: int
+    """What was cut off the raw log at the start: the end of a write that a power cut broke off, or damage."""
     dead_letters: DeadLetterStatus
 
 

@@ -73,6 +73,7 @@ class Pipeline:
         raw_log.start_at(snapshot.position)
         self._reader = RawReader(raw_log, _start(raw_log, snapshot.position))
         self._recall(snapshot.position)
+        self._note_gap(snapshot.position)
         self._max_age_ns: int | None = None
         self._letter_bytes = dead_letters.MAX_BYTES
 
@@ -138,6 +139,12 @@ class Pipeline:
             for chunk in chunks:
                 for number, entry in enumerate(chunk.entries, start=chunk.first):
                     self.fold.recall(number, entry)
+
+    def _note_gap(self, position: int) -> None:
+        """Count what is gone between the checkpoint and the oldest entry: a ledger that damage has set back."""
+        if 1 < position < self._reader.next:
+            log.error("entries %d to %d are gone from the raw log", position, self._reader.next - 1)
+            self.fold.books.add("", "", entries.LOST, self._reader.next - position)
 
     def _fold(self) -> int:
         folded = 0

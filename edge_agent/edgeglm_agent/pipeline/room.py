@@ -86,8 +86,8 @@ class Room:
             return self._drop_requests(SPOOL_FULL, _EVER_NS, waiting // SHARE + 1)
         if waiting >= MAX_WAITING // 2:
             return None  # the fold goes on by itself now
-        if self._pipeline.backlog:
-            return self._pipeline.drop()
+        if self._pipeline.backlog and (told := self._pipeline.drop()).folded:
+            return told
         return self._drop_answers(SPOOL_FULL, _EVER_NS, count_undelivered(self._ledger.db) // SHARE + 1)
 
     def _drop_waiting(self, reason: str, before_ns: int, most: int) -> Progress | None:

@@ -22,7 +22,10 @@ from edgeglm_agent.spool.entry import Entry
 from edgeglm_agent.spool.frame import Frame, encode_frame, read_frames
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
+KEEP_DAMAGED: Final = 4
+"""The newest of them."""
 _SUFFIX: Final = ".log"
+_DAMAGED: Final = ".damaged"
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +53,11 @@ class RawLog:
         self._lock = threading.Lock()
         self._file: int | None = None
         self._unsynced_since: float | None = None
+        self._damaged: set[Path] = set()
+        self.cut_bytes = 0
+        """What was cut off the end at the start: groups that nobody was told of, or damage."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._segments = [_recover(path) for path in sorted(folder.glob(f"*{_SUFFIX}"))]
+        self._segments = self._find_segments()
 
     @property
     def next(self) -> int:
@@ -64,6 +70,17 @@ class RawLog:
         """How much disk the log uses."""
         with self._lock:
             return sum(segment.size for segment in self._segments)
+
+    @property
+    def set_aside(self) -> int:
+        """How many damaged segments are kept for whoever wants to look."""
+        return len(list(self._folder.glob(f"*{_DAMAGED}")))
+
+    def note_damage(self, path: Path, what: str) -> None:
+        """Note that a segment is damaged: once all is folded that can be read, it is set aside instead of deleted."""
+        if path not in self._damaged:
+            log.error("%s is damaged (%s), going on with what can be read", path.name, what)
+            self._damaged.add(path)
 
     def segments(self) -> list[Segment]:
         """Return a copy of the list of segments as committed now."""
@@ -110,7 +127,10 @@ class RawLog:
             ]
             self._segments = self._segments[len(gone) :]
         for segment in gone:
-            segment.path.unlink(missing_ok=True)
+            if segment.path in self._damaged:
+                self._set_aside(segment.path)
+            else:
+                segment.path.unlink(missing_ok=True)
         return len(gone)
 
     def close(self) -> None:
@@ -125,6 +145,43 @@ class RawLog:
             os.close(self._file)
             self._file = None
             self._unsynced_since = None
+
+    def _find_segments(self) -> list[Segment]:
+        """Look into the last segment only: what is wrong with another is found when it is read."""
+        paths = sorted(path for path in self._folder.glob(f"*{_SUFFIX}") if path.stem.isdecimal())
+        firsts = [int(path.stem) for path in paths]
+        segments = [
+            Segment(path=path, first=first, next=following, size=path.stat().st_size)
+            for path, first, following in zip(paths, firsts, firsts[1:], strict=False)
+        ]
+        if paths:
+            segments.append(self._recover(paths[-1], firsts[-1]))
+        return segments
+
+    def _recover(self, path: Path, first: int) -> Segment:
+        """Find the committed end of the last segment and cut off a torn tail: nobody was told about it."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            log.error("%s cannot be read, set aside: %s", path.name, error)  # noqa: TRY400 - expected, no stack
+            self._set_aside(path)
+            path.touch(0o600)
+            return Segment(path=path, first=first, next=first, size=0)
+        last: Frame | None = None
+        for frame in read_frames(data):
+            last = frame
+        size = last.end if last else 0
+        if size < len(data):
+            self.cut_bytes = len(data) - size
+            log.warning("%s: cut off %d bytes of a torn tail", path.name, self.cut_bytes)
+            os.truncate(path, size)
+        return Segment(path=path, first=first, next=last.next if last else first, size=size)
+
+    def _set_aside(self, path: Path) -> None:
+        self._damaged.discard(path)
+        path.rename(path.with_suffix(_DAMAGED))
+        for old in sorted(self._folder.glob(f"*{_DAMAGED}"))[:-KEEP_DAMAGED]:
+            old.unlink()
 
     def _writable(self) -> Segment:
         with self._lock:
@@ -174,20 +231,6 @@ class RawLog:
             log.warning(
                 "cannot cut %s back to %d bytes; its tail is overwritten: %s", segment.path, segment.size, error
             )
-
-
-def _recover(path: Path) -> Segment:
-    """Find the committed end of a segment and cut off a torn tail: nobody was told about it."""
-    data = path.read_bytes()
-    first = int(path.name.removesuffix(_SUFFIX))
-    last: Frame | None = None
-    for frame in read_frames(data):
-        last = frame
-    size = last.end if last else 0
-    if size < len(data):
-        log.warning("%s: cut off %d bytes of a torn tail", path.name, len(data) - size)
-        os.truncate(path, size)
-    return Segment(path=path, first=first, next=last.next if last else first, size=size)
 
 
 def sync_folder(folder: Path) -> None:
