@@ -5,6 +5,8 @@ import logging
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from edgeglm_agent.brokers import Brokers
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.config.verify import Verified
@@ -12,10 +14,11 @@ from edgeglm_agent.control.dead_letters import DeadDesk
 from edgeglm_agent.control.findings import FindingsDesk
 from edgeglm_agent.findings.book import FINDINGS
 from edgeglm_agent.health.status import BooksStatus, DeadLetterStatus, EndpointStatus, SpoolStatus, books_status
-from edgeglm_agent.pipeline.books import UNKEPT
+from edgeglm_agent.pipeline.books import UNKEPT, WAITING_DROPPED
 from edgeglm_agent.pipeline.driver import Driver
 from edgeglm_agent.pipeline.judge import Site
 from edgeglm_agent.pipeline.pipeline import FORGOTTEN, Pipeline, Progress
+from edgeglm_agent.pipeline.room import Room
 from edgeglm_agent.reason.client import Client
 from edgeglm_agent.reason.docket import Docket
 from edgeglm_agent.reason.reasoner import Reasoner
@@ -43,14 +46,18 @@ class SiteAgent:
 
     def __init__(self, data: Path, bundle: Bundle, clock: Clock) -> None:
         self._spool = Spool(data / f"{bundle.namespace}.{bundle.site_uid}")
-        site = Site(name=bundle.site, uid=bundle.site_uid, revision=self._spool.ledger.revision)
-        self._pipeline = Pipeline(self._spool.ledger, self._spool.raw_log, site, clock)
+        self._pipeline = _restored(self._spool, bundle, clock)
+        docket = Docket(self._spool.ledger, clock)
         self._driver = Driver(
-            self._pipeline, self._spool, clock, on_progress=self._on_progress, listening=lambda: self._brokers.listening
+            self._pipeline,
+            Room(self._spool.disk, self._spool.ledger, self._pipeline, docket, clock),
+            self._spool,
+            clock,
+            on_progress=self._on_progress,
+            listening=lambda: self._brokers.listening,
         )
         self._client = Client()
         self._router = Router(self._client)
-        docket = Docket(self._spool.ledger, clock)
         self._reasoner = Reasoner(docket, self._spool.desk, self._router, self._on_answer)
         self.dead_desk = DeadDesk(self._spool, clock, self._uids)
         self.findings_desk = FindingsDesk(self._spool, clock, self._uids)
@@ -88,7 +95,6 @@ class SiteAgent:
 
     def _applied(self, verified: Verified) -> None:
         bundle = verified.bundle
-        self._spool.disk.cap_bytes = bundle.limits.spool_max_bytes
         self._router.set_endpoints(bundle.endpoints)
         self._reasoner.limit = bundle.limits.max_concurrency
         self._bundle, self._sha256 = bundle, verified.sha256
@@ -145,7 +151,11 @@ class SiteAgent:
     def _books(self) -> BooksStatus:
         fold = self._pipeline.fold
         db = self._spool.ledger.db
-        told = checkpoints.load_books(db, "answers.") | checkpoints.load_books(db, FINDINGS)
+        told = {
+            book: n
+            for prefix in ("answers.", FINDINGS, WAITING_DROPPED)
+            for book, n in checkpoints.load_books(db, prefix).items()
+        }
         names = {graph.uid: graph.name for graph in self._bundle.graphs}
         return books_status(fold.books.all() | told, fold.pending(), names)
 
@@ -155,13 +165,15 @@ class SiteAgent:
             raw_bytes=spool.raw_log.size_bytes,
             ledger_bytes=spool.ledger.size_bytes,
             cap_bytes=spool.disk.cap_bytes,
-            backlog=spool.handoff.depth + spool.raw_log.next - self._pipeline.position,
+            backlog=spool.handoff.depth + self._pipeline.backlog,
             waiting=count_waiting(db),
             undelivered=count_undelivered(db),
             asking=self._reasoner.asking,
             blocked=spool.writer.blocked,
             write_failures=spool.writer.failures,
             revision=spool.ledger.revision,
+            set_aside=spool.ledger.set_aside + spool.raw_log.set_aside,
+            cut_bytes=spool.raw_log.cut_bytes,
             dead_letters=self._dead_letters(),
         )
 
@@ -171,6 +183,20 @@ class SiteAgent:
         unkept = self._pipeline.fold.books.all().get(("", "", UNKEPT), 0)
         forgotten = checkpoints.load_books(db, FORGOTTEN).get(("", "", FORGOTTEN), 0)
         return DeadLetterStatus(kept=number, payload_bytes=size, forgotten=unkept + forgotten)
+
+
+def _restored(spool: Spool, bundle: Bundle, clock: Clock) -> Pipeline:
+    """Return the pipeline as the ledger has it, or begun anew when that cannot be read though SQLite finds no fault."""
+    try:
+        return _pipeline(spool, bundle, clock)
+    except msgspec.MsgspecError as error:
+        spool.ledger.begin_anew(str(error))
+        return _pipeline(spool, bundle, clock)
+
+
+def _pipeline(spool: Spool, bundle: Bundle, clock: Clock) -> Pipeline:
+    site = Site(name=bundle.site, uid=bundle.site_uid, revision=spool.ledger.revision)
+    return Pipeline(spool.ledger, spool.raw_log, site, clock)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

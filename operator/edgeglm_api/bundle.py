@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from edgeglm_api.edge_site import OnFull, Sync
 from edgeglm_api.model import InvalidObject, Model
 from edgeglm_api.sensor_graph import (
     Derived,
@@ -92,6 +93,9 @@ class Limits(Model, frozen=True, kw_only=True):
 
     spool_max_bytes: int
     max_concurrency: int
+    spool_max_age_seconds: int | None = None
+    spool_on_full: OnFull = "Reject"
+    spool_sync: Sync = "Full"
 
 
 class Bundle(Model, frozen=True, kw_only=True):

@@ -1,15 +1,26 @@
 """`EdgeSite`: one edge node as one namespace sees it; `kubectl get edgesites` is the fleet at a glance."""
 
+from typing import Literal
+
 from edgeglm_api.conditions import Condition
 from edgeglm_api.meta import Metadata
 from edgeglm_api.model import Model
+
+OnFull = Literal["Reject", "DropOldest"]
+Sync = Literal["Full", "Normal"]
 
 
 class Spool(Model, frozen=True, kw_only=True):
     """The agent's durable store."""
 
     max_bytes: int = 1 << 30
-    """Beyond it the agent stops acknowledging, so that the broker keeps what comes."""
+    """What it may hold. A reserve of the disk stays free whatever this says."""
+    max_age_seconds: int | None = None
+    """How long anything may wait for an engine or a broker; what is older is dropped, and counted."""
+    on_full: OnFull = "Reject"
+    """Reject: stop acknowledging, so that the broker keeps what comes. DropOldest: drop what has waited longest."""
+    sync: Sync = "Full"
+    """Full: acknowledge what a power cut cannot take. Normal: it may take the last second."""
 
 
 class Spec(Model, frozen=True, kw_only=True):

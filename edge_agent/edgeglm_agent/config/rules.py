@@ -19,6 +19,8 @@ from edgeglm_api.sensor_graph import Question, Window
 
 _NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 MAX_SLIDES: Final = 60
+LEAST_SPOOL_BYTES: Final = 8 * 1024 * 1024
+"""The ledger's own log takes up to half of that."""
 _RESERVED_TOPICS: Final = ("$", "SYS/dis/")
 
 
@@ -37,11 +39,13 @@ def _bundle(bundle: Bundle) -> _Found:
                 field,
                 f"{value!r} must be letters, digits, dots and dashes: it becomes part of a path and a client id",
             )
-    if bundle.limits.spool_max_bytes < 1 << 20:
+    if bundle.limits.spool_max_bytes < LEAST_SPOOL_BYTES:
         yield (
             "limits.spoolMaxBytes",
-            f"{bundle.limits.spool_max_bytes} is too little to work with; give at least 1048576",
+            f"{bundle.limits.spool_max_bytes} is too little to work with; give at least {LEAST_SPOOL_BYTES}",
         )
+    if bundle.limits.spool_max_age_seconds is not None and bundle.limits.spool_max_age_seconds < 1:
+        yield "limits.spoolMaxAgeSeconds", "must be at least 1; leave it out when nothing is ever too old"
     if bundle.limits.max_concurrency < 1:
         yield "limits.maxConcurrency", "must be at least 1"
     yield from _unique("graphs", "uid", [graph.uid for graph in bundle.graphs])

@@ -51,8 +51,9 @@ def _books(status: Status) -> Iterator[Metric]:
     for book in status.books.sources:
         for outcome in ("received", "windowed", "duplicate", "late", "dropped"):
             messages.add_metric([book.graph, book.source, outcome, ""], getattr(book, outcome))
-        for reason, n in book.dead.items():
-            messages.add_metric([book.graph, book.source, "dead", reason], n)
+        for outcome, reasons in (("dead", book.dead), ("dropped", book.dropped_from_spool)):
+            for reason, n in reasons.items():
+                messages.add_metric([book.graph, book.source, outcome, reason], n)
         pending.add_metric([book.graph, book.source], book.pending)
     yield messages
     yield pending
@@ -70,6 +71,13 @@ def _graphs(status: Status) -> Iterator[Metric]:
             for label, n in counts.items():
                 family.add_metric([graph, label], n)
         yield family
+    dropped = CounterMetricFamily(
+        "edgeglm_agent_waiting_dropped", "What waited and was dropped by policy.", labels=["graph", "what", "reason"]
+    )
+    for graph, counts in books.waiting_dropped.items():
+        for label, n in counts.items():
+            dropped.add_metric([graph, *label.split(".")], n)
+    yield dropped
     live = GaugeMetricFamily(
         "edgeglm_agent_findings_live", "Findings that are not over.", labels=["graph", "state", "severity"]
     )
@@ -86,6 +94,9 @@ def _spool(status: Status) -> Iterator[Metric]:
     yield _gauge("spool_backlog", "Entries that are not folded yet.", spool.backlog)
     yield _gauge("spool_blocked", "1 while nothing is acknowledged.", int(bool(spool.blocked)))
     yield _counter("spool_write_failures", "Failed writes of the raw log.", spool.write_failures)
+    yield _gauge("spool_files_set_aside", "Damaged files of the spool that are kept.", spool.set_aside)
+    yield _gauge("spool_ledger_revision", "How often the ledger was damaged and begun anew.", spool.revision)
+    yield _gauge("spool_cut_bytes", "Bytes cut off the end of the raw log at the start.", spool.cut_bytes)
     yield _gauge("dead_letters", "Unusable messages that are kept.", spool.dead_letters.kept)
     yield _counter("dead_letters_forgotten", "Unusable messages not kept any more.", spool.dead_letters.forgotten)
     yield _gauge("requests_waiting", "Requests without an answer.", spool.waiting)

@@ -21,6 +21,9 @@ class SourceBook(msgspec.Struct, frozen=True, rename="camel"):
     duplicate: int
     late: int
     dropped: int
+    """Beyond what the source may bring in a second, and what was retained and is old news."""
+    dropped_from_spool: dict[str, int]
+    """By reason: acknowledged, and dropped before it was looked at, since the site's policy says so."""
     dead: dict[str, int]
     pending: int
     redriven: int
@@ -41,6 +44,8 @@ class BooksStatus(msgspec.Struct, frozen=True, rename="camel"):
     """Graph to answers by status."""
     findings: dict[str, dict[str, int]]
     """Graph to what became of findings; `held` counts answers that were not sent, since nothing in them was new."""
+    waiting_dropped: dict[str, dict[str, int]]
+    """Graph to requests and answers that the site's policy has dropped, as `requests.SpoolFull` and the like."""
 
 
 class DeadLetterStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -66,6 +71,11 @@ class SpoolStatus(msgspec.Struct, frozen=True, rename="camel"):
     blocked: str
     write_failures: int
     revision: int
+    """How often the ledger was damaged, and begun anew with what could be read."""
+    set_aside: int
+    """Damaged files that are kept for whoever wants to look."""
+    cut_bytes: int
+    """What was cut off the raw log at the start: the end of a write that a power cut broke off, or damage."""
     dead_letters: DeadLetterStatus
 
 
@@ -139,6 +149,7 @@ def books_status(
         windows=_by_graph(counts, "windows.", names),
         answers=_by_graph(counts, "answers.", names),
         findings=_by_graph(counts, "findings.", names),
+        waiting_dropped=_by_graph(counts, entries.WAITING_DROPPED, names),
     )
 
 
@@ -153,6 +164,7 @@ def _source_book(
         duplicate=counts.get((*key, entries.DUPLICATE), 0),
         late=counts.get((*key, entries.LATE), 0),
         dropped=counts.get((*key, entries.DROPPED), 0),
+        dropped_from_spool=_by_suffix(counts, key, entries.DROPPED_FROM_SPOOL),
         dead=_by_suffix(counts, key, entries.DEAD),
         pending=pending,
         redriven=counts.get((*key, entries.REDRIVEN), 0),

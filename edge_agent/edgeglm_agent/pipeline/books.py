@@ -1,7 +1,8 @@
 """The books: per graph and source, what was received and what became of it.
 
 received = windowed + duplicate + late + dropped + dead (by reason) + pending, where pending is counted in the open
-panes. The numbers are written in the transaction that writes the state they describe.
+panes, and dropped is what a source may not bring and, by reason, what the site's policy for its spool has let go. The
+numbers are written in the transaction that writes the state they describe.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,12 @@ WINDOWED: Final = "windowed"
 DUPLICATE: Final = "duplicate"
 LATE: Final = "late"
 DROPPED: Final = "dropped"
+DROPPED_FROM_SPOOL: Final = "dropped."
+"""By reason: what was acknowledged, and then dropped before it was looked at, since the site's policy says so."""
+SPOOL_FULL: Final = "SpoolFull"
+TOO_OLD: Final = "TooOld"
+WAITING_DROPPED: Final = "waiting_dropped."
+"""What waited and was dropped, by kind and reason, of a graph; outside the balance: its messages were windowed."""
 DEAD: Final = "dead."
 MAX_LETTERS_A_CHECKPOINT: Final = 500
 """A source that sends nothing but garbage costs little; some of it is enough to see why."""
@@ -86,4 +93,4 @@ def total(counts: Mapping[Book, int], entries: Iterable[str]) -> int:
 
 
 def _is_outcome(entry: str) -> bool:
-    return entry in {WINDOWED, DUPLICATE, LATE, DROPPED} or entry.startswith(DEAD)
+    return entry in {WINDOWED, DUPLICATE, LATE, DROPPED} or entry.startswith((DEAD, DROPPED_FROM_SPOOL))

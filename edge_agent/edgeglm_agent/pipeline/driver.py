@@ -10,9 +10,11 @@ from edgeglm_agent.clock import Clock
 from edgeglm_agent.config.verify import Verified
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.pipeline.pipeline import Pipeline, Progress
+from edgeglm_agent.pipeline.room import Room
 from edgeglm_agent.spool.entry import Tick
 from edgeglm_agent.spool.handoff import Handed
 from edgeglm_agent.spool.spool import Spool
+from edgeglm_api.bundle import Bundle
 
 IDLE_SECONDS: Final = 1.0
 CROWDED_SECONDS: Final = 0.2
@@ -27,6 +29,7 @@ class Driver:
     def __init__(
         self,
         pipeline: Pipeline,
+        room: Room,
         spool: Spool,
         clock: Clock,
         *,
@@ -34,6 +37,7 @@ class Driver:
         listening: Callable[[], bool],
     ) -> None:
         self._pipeline = pipeline
+        self._room = room
         self._spool = spool
         self._clock = clock
         self._on_progress = on_progress
@@ -58,14 +62,14 @@ class Driver:
             progress = await self.step()
             if progress.crowded:
                 await asyncio.sleep(CROWDED_SECONDS)
-            elif progress.folded == 0:
+            elif progress.folded == 0 and not progress.made_room:
                 await self._idle(progress)
 
     async def step(self) -> Progress:
         """Make one step, however often the disk has to be asked."""
         while True:
             try:
-                progress = await self._spool.desk.run(self._pipeline.step)
+                progress = await self._spool.desk.run(self._step)
             except sqlite3.OperationalError as error:
                 await self._wait_for_disk(error)
                 continue
@@ -77,7 +81,7 @@ class Driver:
         """Take on a bundle."""
         while True:
             try:
-                self._on_progress(await self._spool.desk.run(self._pipeline.apply, verified.bundle))
+                self._on_progress(await self._spool.desk.run(self._apply, verified.bundle))
             except sqlite3.OperationalError as error:
                 await self._wait_for_disk(error)
             else:
@@ -92,6 +96,14 @@ class Driver:
                 await self._spool.desk.run(self._pipeline.checkpoint)
         except (TimeoutError, sqlite3.Error) as error:
             log.warning("stopped without a last checkpoint: %s", str(error) or "no time left")
+
+    def _apply(self, bundle: Bundle) -> Progress:
+        self._spool.apply(bundle.limits)
+        self._room.apply(bundle.limits)
+        return self._pipeline.apply(bundle)
+
+    def _step(self) -> Progress:
+        return self._room.make() or self._pipeline.step()
 
     async def _wait_for_disk(self, error: sqlite3.OperationalError) -> None:
         self.commit_failures += 1

@@ -1,6 +1,7 @@
 """The fold of all graphs of a site: one entry of the raw log after the other."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -19,7 +20,7 @@ from edgeglm_agent.pipeline.era import EraState
 from edgeglm_agent.pipeline.graph_fold import Closed, GraphFold
 from edgeglm_agent.pipeline.whereabouts import Whereabouts
 from edgeglm_agent.spool.checkpoints import Snapshot
-from edgeglm_agent.spool.entry import Connected, Disconnected, Entry, Message, Redriven
+from edgeglm_agent.spool.entry import Connected, Disconnected, Entry, Message, Redriven, Tick
 from edgeglm_api.bundle import Bundle, Graph
 
 MAX_REDRIVEN: Final = 4096
@@ -57,7 +58,7 @@ class Fold:
         """The dead letters that were driven again since the last checkpoint."""
         self.at_end = False
         """Whether all that there is was heard, as at the end of a recording: silence then means nothing."""
-        self._routes: dict[str, list[tuple[GraphFold, str]]] = {}
+        self._routes: dict[str, _Routes] = {}
 
     def apply(self, bundle: Bundle) -> list[Closed]:
         """Take on a bundle: new graphs begin, changed ones cut over, the windows of those that are gone are closed."""
@@ -75,16 +76,33 @@ class Fold:
         before, self.state.now_ns = self.state.now_ns, entry.arrived_ns
         closed: list[Closed] = []
         if isinstance(entry, Message):
-            closed += self._message(number, entry)
+            closed += self._message(number, entry, self._deliver)
         elif isinstance(entry, Redriven):
             closed += self._redriven(entry)
-        elif isinstance(entry, Connected):
-            self._connected(entry)
-        elif isinstance(entry, Disconnected):
-            self.state.deaf.add(entry.broker)
+        else:
+            self._notice(entry)
         if before // NANOS_PER_SECOND != entry.arrived_ns // NANOS_PER_SECOND:
             for graph in self._heard():
                 closed += graph.tick(entry.arrived_ns, misses=not self.at_end)
+        return closed
+
+    def drop(self, first: int, dropped: Sequence[Entry], reason: str) -> list[Closed]:
+        """Pass over entries, as the policy of the spool says, and return the windows that are closed all the same.
+
+        What holds until it changes is folded in: it is little, and without it all that follows would be wrong. Time
+        stands still meanwhile: who was not listened to was not silent.
+        """
+        closed: list[Closed] = []
+        for number, entry in enumerate(dropped, start=first):
+            self.state.now_ns = entry.arrived_ns
+            if isinstance(entry, Message):
+                closed += self._message(number, entry, partial(self._drop, reason=reason))
+            elif isinstance(entry, Redriven):
+                closed += self._redriven(entry)
+            else:
+                self._notice(entry)
+        for graph in self.graphs.values() if dropped else ():
+            graph.listen_again(self.state.now_ns)
         return closed
 
     def recall(self, number: int, entry: Entry) -> None:
@@ -140,6 +158,12 @@ class Fold:
         elif known.rules != rules:
             known.replace_rules(rules)
 
+    def _notice(self, entry: Connected | Disconnected | Tick) -> None:
+        if isinstance(entry, Connected):
+            self._connected(entry)
+        elif isinstance(entry, Disconnected):
+            self.state.deaf.add(entry.broker)
+
     def _connected(self, entry: Connected) -> None:
         self.tail.connected(entry)
         self.state.deaf.discard(entry.broker)
@@ -150,19 +174,32 @@ class Fold:
     def _heard(self) -> list[GraphFold]:
         return [graph for graph in self.graphs.values() if graph.rules.broker.url not in self.state.deaf]
 
-    def _message(self, number: int, message: Message) -> list[Closed]:
+    def _message(self, number: int, message: Message, deliver: "_Deliver") -> list[Closed]:
         routes = self._route(message.topic)
         if self.tail.is_redelivery(number, message):
             for uid, source in [(graph.uid, source) for graph, source in routes] or [_NOWHERE]:
                 self.books.add(uid, source, entries.RECEIVED)
                 self.books.add(uid, source, entries.DUPLICATE)
             return []
-        return self._deliver(routes, message)
-
-    def _deliver(self, routes: Sequence[tuple[GraphFold, str]], message: Message) -> list[Closed]:
         if not routes:
-            self.books.add(*_NOWHERE, entries.RECEIVED)
-            self.books.bury(*_NOWHERE, Reason.UNMATCHED, message)
+            self._unmatched(message)
+        return deliver(routes, message)
+
+    def _unmatched(self, message: Message) -> None:
+        self.books.add(*_NOWHERE, entries.RECEIVED)
+        self.books.bury(*_NOWHERE, Reason.UNMATCHED, message)
+
+    def _drop(self, routes: "_Routes", message: Message, *, reason: str) -> list[Closed]:
+        closed: list[Closed] = []
+        for graph, source in routes:
+            if graph.eras[-1].holds(source):
+                closed += self._deliver([(graph, source)], message)
+            else:
+                self.books.add(graph.uid, source, entries.RECEIVED)
+                self.books.add(graph.uid, source, entries.DROPPED_FROM_SPOOL + reason)
+        return closed
+
+    def _deliver(self, routes: "_Routes", message: Message) -> list[Closed]:
         closed: list[Closed] = []
         for graph, source in routes:
             if message.size > len(message.payload):
@@ -182,9 +219,11 @@ class Fold:
             routes = [(graph, name) for graph, name in routes if (graph.uid, name) == (entry.graph, entry.source)]
         for uid, source in [(graph.uid, name) for graph, name in routes] or [_NOWHERE]:
             self.books.add(uid, source, entries.REDRIVEN)
+        if not routes:
+            self._unmatched(entry.message)
         return self._deliver(routes, entry.message)
 
-    def _route(self, topic: str) -> list[tuple[GraphFold, str]]:
+    def _route(self, topic: str) -> "_Routes":
         known = self._routes.get(topic)
         if known is None:
             if len(self._routes) >= MAX_ROUTES:
@@ -196,6 +235,11 @@ class Fold:
                 if reader.topic.match(topic) is not None
             ]
         return known
+
+
+_Routes = list[tuple[GraphFold, str]]
+"""The graphs that want a message, each with the name of its source."""
+_Deliver = Callable[[_Routes, Message], list[Closed]]
 
 
 def _of_graph(partitions: Mapping[tuple[str, str], bytes], uid: str) -> Iterable[tuple[str, bytes]]:

@@ -6,6 +6,7 @@ which the raw log is released.
 
 import logging
 import sqlite3
+from itertools import takewhile
 from typing import Final
 
 import msgspec
@@ -19,17 +20,20 @@ from edgeglm_agent.pipeline.fold import RELATIONS, Fold
 from edgeglm_agent.pipeline.graph_fold import Closed
 from edgeglm_agent.pipeline.judge import ASKED, TOLD, Judged, Site, judge
 from edgeglm_agent.spool import checkpoints, dead_letters
+from edgeglm_agent.spool.entry import Entry
 from edgeglm_agent.spool.findings import forget_findings_of_others
 from edgeglm_agent.spool.ledger import Ledger
 from edgeglm_agent.spool.quiet_windows import QuietWindow
 from edgeglm_agent.spool.raw_log import RawLog
-from edgeglm_agent.spool.raw_reader import RawReader
+from edgeglm_agent.spool.raw_reader import Chunk, RawReader
 from edgeglm_agent.spool.requests import MAX_WAITING, count_waiting, insert_requests
-from edgeglm_api.bundle import Bundle
+from edgeglm_api.bundle import Bundle, Limits
 
 STEP_ENTRIES: Final = 2000
 CHECKPOINT_ENTRIES: Final = 50_000
 CHECKPOINT_SECONDS: Final = 5
+LETTERS_SHARE: Final = 8
+"""Dead letters may take an eighth of the spool: who sends garbage must not fill it."""
 WINDOWS: Final = "windows."
 FORGOTTEN: Final = "dead_letters.forgotten"
 """Letters that went beyond the bounds of their table; counted in the ledger alone, under no graph and no source."""
@@ -47,6 +51,8 @@ class Progress(msgspec.Struct, frozen=True):
     """Whether something happens when time goes by: windows are open, or somebody may be missed."""
     crowded: bool = False
     """Too many requests wait; nothing was read."""
+    made_room: bool = False
+    """Something was dropped, as the policy says; there may be more to do at once."""
 
 
 class Pipeline:
@@ -67,14 +73,23 @@ class Pipeline:
         raw_log.start_at(snapshot.position)
         self._reader = RawReader(raw_log, _start(raw_log, snapshot.position))
         self._recall(snapshot.position)
+        self._note_gap(snapshot.position)
+        self._max_age_ns: int | None = None
+        self._letter_bytes = dead_letters.MAX_BYTES
 
     @property
     def position(self) -> int:
         """The number of the next entry to fold."""
         return self._reader.next
 
+    @property
+    def backlog(self) -> int:
+        """How many entries are not folded yet."""
+        return self._raw_log.next - self.position
+
     def apply(self, bundle: Bundle) -> Progress:
         """Take on a bundle and commit what that closes."""
+        self._bind(bundle.limits)
         before = set(self.fold.graphs)
         closed = self.fold.apply(bundle)
         self._gone |= before - set(self.fold.graphs)
@@ -98,9 +113,23 @@ class Pipeline:
             return self._commit(folded=folded)
         return Progress(folded=folded, awaits_time=self.fold.awaits_time)
 
+    def drop(self) -> Progress:
+        """Pass over the next entries instead of folding them, and commit that: the spool is full."""
+        dropped = 0
+        for chunk in self._reader.read(STEP_ENTRIES):
+            self._note_lost(chunk)
+            self._judge(self.fold.drop(chunk.first, chunk.entries, entries.SPOOL_FULL))
+            dropped += len(chunk.entries)
+        return self._commit(folded=dropped)
+
     def checkpoint(self) -> None:
         """Commit the state as it is, as before a stop."""
         self._commit(folded=0)
+
+    def _bind(self, limits: Limits) -> None:
+        seconds = limits.spool_max_age_seconds
+        self._max_age_ns = None if seconds is None else seconds * NANOS_PER_SECOND
+        self._letter_bytes = min(dead_letters.MAX_BYTES, limits.spool_max_bytes // LETTERS_SHARE)
 
     def _recall(self, position: int) -> None:
         while self._reader.next < position:
@@ -111,16 +140,34 @@ class Pipeline:
                 for number, entry in enumerate(chunk.entries, start=chunk.first):
                     self.fold.recall(number, entry)
 
+    def _note_gap(self, position: int) -> None:
+        """Count what is gone between the checkpoint and the oldest entry: a ledger that damage has set back."""
+        if 1 < position < self._reader.next:
+            log.error("entries %d to %d are gone from the raw log", position, self._reader.next - 1)
+            self.fold.books.add("", "", entries.LOST, self._reader.next - position)
+
     def _fold(self) -> int:
         folded = 0
         for chunk in self._reader.read(STEP_ENTRIES):
-            if chunk.lost:
-                log.error("%d entries of the raw log before %d are lost to damage", chunk.lost, chunk.first)
-                self.fold.books.add("", "", entries.LOST, chunk.lost)
-            for number, entry in enumerate(chunk.entries, start=chunk.first):
+            self._note_lost(chunk)
+            old = self._too_old(chunk)
+            self._judge(self.fold.drop(chunk.first, old, entries.TOO_OLD))
+            for number, entry in enumerate(chunk.entries[len(old) :], start=chunk.first + len(old)):
                 self._judge(self.fold.take(number, entry))
             folded += len(chunk.entries)
         return folded
+
+    def _too_old(self, chunk: Chunk) -> list[Entry]:
+        """Return the first entries of a chunk that have waited for longer than anything may."""
+        if self._max_age_ns is None:
+            return []
+        before_ns = self._clock() - self._max_age_ns
+        return list(takewhile(lambda entry: entry.arrived_ns < before_ns, chunk.entries))
+
+    def _note_lost(self, chunk: Chunk) -> None:
+        if chunk.lost:
+            log.error("%d entries of the raw log before %d are lost to damage", chunk.lost, chunk.first)
+            self.fold.books.add("", "", entries.LOST, chunk.lost)
 
     def _judge(self, closed: list[Closed]) -> None:
         for item in closed:
@@ -156,7 +203,7 @@ class Pipeline:
     def _bury(self, db: sqlite3.Connection) -> None:
         dead_letters.exhume(db, self.fold.exhumed)
         if letters := self.fold.books.letters:
-            checkpoints.add_to_book(db, ("", "", FORGOTTEN), dead_letters.bury(db, letters))
+            checkpoints.add_to_book(db, ("", "", FORGOTTEN), dead_letters.bury(db, letters, self._letter_bytes))
 
     def _changed_eras(self) -> dict[str, bytes]:
         now = {
@@ -185,7 +232,7 @@ class Pipeline:
         self._gone.clear()
         self._saved_eras.update(eras)
         self._saved_position, self._saved_ns = self.position, self._clock()
-        self._raw_log.release(self.position - TAIL_ENTRIES)
+        self._raw_log.release(self.position, keep_entries=TAIL_ENTRIES)
 
 
 def _quiet(judged: Judged) -> QuietWindow:

@@ -1,5 +1,7 @@
 """The requests as the reasoner sees them: claimed, answered, expired. Runs on the ledger's thread."""
 
+from itertools import groupby
+
 import msgspec
 
 from edgeglm_agent.clock import Clock
@@ -7,8 +9,9 @@ from edgeglm_agent.findings import turns
 from edgeglm_agent.reason.outcome import Span, answer_to
 from edgeglm_agent.reason.plan import Key, Plan, plan
 from edgeglm_agent.reason.request import Request
+from edgeglm_agent.spool.checkpoints import add_to_book
 from edgeglm_agent.spool.ledger import Ledger
-from edgeglm_agent.spool.requests import cover, forget_old, load_request, spans, waiting
+from edgeglm_agent.spool.requests import Waiting, cover, forget_old, load_request, spans, waiting
 from edgeglm_api.answer import Answer
 
 KEEP_CLOSED = 5000
@@ -48,6 +51,18 @@ class Docket:
         """Give a claim back; the request waits again."""
         self._busy.discard(claim.key)
 
+    def drop_oldest(self, most: int, *, before_ns: int, entry: str) -> int:
+        """Give up on the oldest requests whose windows ended before a moment; return how many.
+
+        Their windows are told as expired, in one answer a partition, and counted under an entry of the books.
+        """
+        rows = [row for row in waiting(self._ledger.db) if row.end_ns < before_ns and _key(row) not in self._busy]
+        oldest = sorted(rows, key=lambda row: row.start_ns)[:most]
+        for key, group in groupby(sorted(oldest, key=lambda row: (_key(row), row.start_ns)), key=_key):
+            *covers, last = (row.id for row in group)
+            self._expire(Plan(key, last, tuple(covers), expired=True, start_ns=0), entry=entry)
+        return len(oldest)
+
     def _claim(self, each: Plan) -> Claim:
         db = self._ledger.db
         if each.covers:
@@ -56,14 +71,20 @@ class Docket:
         self._busy.add(each.key)
         return Claim(each.key, load_request(db, each.request_id), spans(db, each.request_id))
 
-    def _expire(self, each: Plan) -> None:
+    def _expire(self, each: Plan, *, entry: str = "") -> None:
         with self._ledger.transaction() as db:
             cover(db, each.covers, each.request_id)
         request = load_request(self._ledger.db, each.request_id)
         covered = spans(self._ledger.db, each.request_id)
-        self._store(request, answer_to(request, "Expired", covered), covered)
+        self._store(request, answer_to(request, "Expired", covered), covered, entry=entry)
 
-    def _store(self, request: Request, answer: Answer, covered: list[Span]) -> None:
+    def _store(self, request: Request, answer: Answer, covered: list[Span], *, entry: str = "") -> None:
         with self._ledger.transaction() as db:
             turns.answered(db, request, answer, covered)
+            if entry:
+                add_to_book(db, (request.graph_uid, "", entry), len(covered))
             forget_old(db, keep=KEEP_CLOSED)
+
+
+def _key(row: Waiting) -> Key:
+    return row.graph, row.partition

@@ -53,6 +53,7 @@ def to_store(request: Request, answer: Answer, *, news: bool) -> NewAnswer:
         retain=request.output.retain,
         body=encode(answer),
         news=news,
+        end_ns=request.end_ns,
     )
 
 

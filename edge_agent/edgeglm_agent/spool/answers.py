@@ -4,6 +4,7 @@ An answer in which nothing is new is kept beside those that were delivered, and 
 """
 
 import sqlite3
+from collections import Counter
 from typing import Final
 
 import msgspec
@@ -33,6 +34,8 @@ class NewAnswer(msgspec.Struct, frozen=True):
     body: bytes
     news: bool
     """Whether it is to be sent."""
+    end_ns: int
+    """The end of the last window that it tells of: its age."""
 
 
 def has_answer(db: sqlite3.Connection, request_id: str) -> bool:
@@ -43,7 +46,8 @@ def has_answer(db: sqlite3.Connection, request_id: str) -> bool:
 def insert_answer(db: sqlite3.Connection, answer: NewAnswer) -> None:
     """Store the answer to a request that has none."""
     db.execute(
-        "INSERT INTO answer (request_id, broker, topic, qos, retain, delivered, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO answer (request_id, broker, topic, qos, retain, delivered, body, end_ns)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             answer.request_id,
             answer.broker,
@@ -52,6 +56,7 @@ def insert_answer(db: sqlite3.Connection, answer: NewAnswer) -> None:
             int(answer.retain),
             int(not answer.news),
             answer.body,
+            answer.end_ns,
         ),
     )
     if not answer.news:
@@ -72,6 +77,18 @@ def mark_delivered(db: sqlite3.Connection, seqs: list[int]) -> None:
     """Note that the broker has taken these over, and forget the oldest of those that it had long."""
     db.executemany("UPDATE answer SET delivered = 1 WHERE seq = ?", [(seq,) for seq in seqs])
     _forget_oldest(db)
+
+
+def drop_undelivered(db: sqlite3.Connection, *, before_ns: int, most: int) -> Counter[str]:
+    """Give up on the oldest answers that tell of a time before a moment; return how many, by the uid of their graph."""
+    rows = db.execute(
+        "SELECT seq, coalesce(graph, '') FROM answer LEFT JOIN request ON request.id = request_id"
+        " WHERE delivered = 0 AND answer.end_ns < ? ORDER BY seq LIMIT ?",
+        (before_ns, most),
+    ).fetchall()
+    # The row stays a while, so that the request stays answered.
+    db.executemany("UPDATE answer SET delivered = 1, body = x'' WHERE seq = ?", [(seq,) for seq, _ in rows])
+    return Counter(graph for _, graph in rows)
 
 
 def count_undelivered(db: sqlite3.Connection) -> int:

@@ -13,7 +13,7 @@ from edgeglm_agent.spool.entry import Message
 
 MAX_LETTERS: Final = 10_000
 MAX_BYTES: Final = 16 * 1024 * 1024
-"""Of payloads; beyond either bound the oldest letters are forgotten, and counted."""
+"""Of payloads, in a spool that is large enough; beyond either bound the oldest are forgotten, and counted."""
 MAX_PAYLOAD_BYTES: Final = 16 * 1024
 """Of one letter; of a longer payload the beginning is kept, for people."""
 
@@ -45,7 +45,7 @@ class Choice(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-def bury(db: sqlite3.Connection, letters: Iterable[DeadLetter]) -> int:
+def bury(db: sqlite3.Connection, letters: Iterable[DeadLetter], max_bytes: int) -> int:
     """Store letters, forget the oldest beyond the bounds, and return how many were forgotten."""
     db.executemany(
         "INSERT INTO dead (graph, source, reason, payload_bytes, message) VALUES (?, ?, ?, ?, ?)",
@@ -55,7 +55,7 @@ def bury(db: sqlite3.Connection, letters: Iterable[DeadLetter]) -> int:
         "DELETE FROM dead WHERE seq <= (SELECT max(seq) FROM (SELECT seq,"
         " row_number() OVER newest AS n, sum(payload_bytes) OVER newest AS bytes FROM dead"
         " WINDOW newest AS (ORDER BY seq DESC)) WHERE n > ? OR bytes > ?)",
-        (MAX_LETTERS, MAX_BYTES),
+        (MAX_LETTERS, max_bytes),
     )
     return cursor.rowcount
 

@@ -20,14 +20,34 @@ class Disk:
         self._ledger_bytes = ledger_bytes
         self.cap_bytes = 1 << 62
 
+    @property
+    def raw_bytes(self) -> int:
+        """What the raw log holds."""
+        return self._raw_bytes()
+
+    @property
+    def used_bytes(self) -> int:
+        """What the spool holds."""
+        return self._raw_bytes() + self._ledger_bytes()
+
+    @property
+    def roomy(self) -> bool:
+        """Whether an eighth of the spool is free, and the disk has twice its reserve."""
+        free, reserve = self._free()
+        return self.used_bytes <= self.cap_bytes - self.cap_bytes // 8 and free >= 2 * reserve
+
     def refusal(self) -> str:
         """Return why the log may not grow; empty when it may."""
-        used = self._raw_bytes() + self._ledger_bytes()
+        used = self.used_bytes
         if used >= self.cap_bytes:
             return f"the spool holds {used} bytes of at most {self.cap_bytes}; see why answers are not delivered"
-        system = os.statvfs(self._folder)
-        free = system.f_bavail * system.f_frsize
-        reserve = min(MOST_RESERVE_BYTES, system.f_blocks * system.f_frsize // 8)
+        free, reserve = self._free()
         if free < reserve:
             return f"the disk under {self._folder} has {free} bytes left, and {reserve} are kept for the ledger"
         return ""
+
+    def _free(self) -> tuple[int, int]:
+        """Return the bytes that the disk has left, and how many of them are kept."""
+        system = os.statvfs(self._folder)
+        reserve = min(MOST_RESERVE_BYTES, system.f_blocks * system.f_frsize // 8)
+        return system.f_bavail * system.f_frsize, reserve

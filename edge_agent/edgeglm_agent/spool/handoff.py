@@ -51,11 +51,11 @@ class Handoff:
             self._changed.notify_all()
             return True
 
-    def take(self, *, most: int, linger_seconds: float) -> list[Handed]:
-        """Return what is there, waiting for the first and lingering for more; empty only when closed and drained."""
+    def take(self, *, most: int, linger_seconds: float, wait_seconds: float) -> list[Handed]:
+        """Return what is there, waiting for the first and lingering for more; empty when none came in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._queue)
-            if len(self._queue) < most and not self._closed:
+            self._changed.wait_for(lambda: self._closed or self._queue, wait_seconds)
+            if self._queue and len(self._queue) < most and not self._closed:
                 self._changed.wait_for(lambda: self._closed or len(self._queue) >= most, linger_seconds)
             taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
             self._bytes -= sum(handed.bytes for handed in taken)
@@ -72,6 +72,12 @@ class Handoff:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    @property
+    def drained(self) -> bool:
+        """Whether nothing is in it, and nothing will be."""
+        with self._changed:
+            return self._closed and not self._queue
 
     @property
     def depth(self) -> int:

@@ -1,9 +1,9 @@
 """The ledger: one SQLite file, one connection, one thread.
 
 One connection, because SQLite before 3.51.3 can corrupt a WAL that two connections reset at once
-(sqlite.org/wal.html#walresetbug). A file that fails its check is set aside and counted, never deleted; the count is
-the `revision` of every later request id, since what is folded again without the old checkpoint may hold half the
-data.
+(sqlite.org/wal.html#walresetbug). A file that fails its check is set aside, and what can be read of it is taken over;
+the number of such files is the `revision` of every later request id, since what is folded again without the old
+checkpoint may hold half the data.
 """
 
 import logging
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from edgeglm_agent.spool.salvage import salvage
 
 _REQUESTS_AND_ANSWERS: Final = """
 CREATE TABLE request (
@@ -84,9 +86,16 @@ CREATE TABLE quiet (
 ) STRICT;
 CREATE INDEX quiet_of_partition ON quiet (graph, partition, seq);
 """
-MIGRATIONS: Final = (_REQUESTS_AND_ANSWERS, _DEAD_LETTERS, _FINDINGS)
+_AGE_OF_ANSWERS: Final = """
+ALTER TABLE answer ADD COLUMN end_ns INTEGER NOT NULL DEFAULT 0;
+UPDATE answer SET end_ns = coalesce((SELECT end_ns FROM request WHERE id = request_id), 0);
+"""
+MIGRATIONS: Final = (_REQUESTS_AND_ANSWERS, _DEAD_LETTERS, _FINDINGS, _AGE_OF_ANSWERS)
 """What leads from each version of the schema to the next."""
 SCHEMA_VERSION: Final = len(MIGRATIONS)
+
+KEEP_DAMAGED: Final = 2
+"""The newest of them: its number must not be given twice."""
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +110,27 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self.db = _open_or_set_aside(path)
-        self.revision = len(list(path.parent.glob(f"{path.name}.corrupt-*")))
+        self.db = self._open()
+        self.revision = max(_set_aside_before(path), default=0)
+
+    def begin_anew(self, reason: str) -> None:
+        """Set the file aside whose fold cannot be read, and take over all but the fold."""
+        self.db.close()
+        self.db = _replaced(self._path, reason, fold=False)
+        self.revision = max(_set_aside_before(self._path))
+
+    @property
+    def set_aside(self) -> int:
+        """How many damaged ledgers are kept for whoever wants to look."""
+        return len(_set_aside_before(self._path))
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return _open(self._path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):  # a full disk or a lock: the file may be well
+                raise
+            return _replaced(self._path, str(error), fold=True)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -122,20 +150,30 @@ class Ledger:
         parts = (self._path, self._path.with_name(f"{self._path.name}-wal"))
         return sum(part.stat().st_size for part in parts if part.exists())
 
+    def shrink(self) -> None:
+        """Give the disk back what is free in the file, and its log."""
+        # As a script: `execute` takes one step of it, which is one page.
+        self.db.executescript("PRAGMA incremental_vacuum")
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def close(self) -> None:
         """Fold the log into the file and let go of it."""
         self.db.close()
 
 
-def _open_or_set_aside(path: Path) -> sqlite3.Connection:
+def _replaced(path: Path, reason: str, *, fold: bool) -> sqlite3.Connection:
+    """Set a damaged file aside and return a new one with what can be read of it."""
+    log.error("%s is damaged (%s): set aside, going on with what can be read of it", path.name, reason)
+    damaged = _set_aside(path)
+    db = _open(path)
     try:
-        return _open(path)
+        saved = salvage(damaged, db, fold=fold)
+        log.warning("taken over: %s; %s", saved.rows, "the fold goes on" if saved.fold else "the fold begins anew")
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):  # a full disk or a lock: the file may be well
-            raise
-        log.error("%s is damaged (%s): set aside, going on with a new one", path.name, error)  # noqa: TRY400 - expected, no stack
-        _set_aside(path)
-        return _open(path)
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        log.error("nothing can be read of it: %s", error)  # noqa: TRY400 - expected, no stack
+    return db
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -144,6 +182,7 @@ def _open(path: Path) -> sqlite3.Connection:
         _configure(db)
         _check(db)
         _migrate(db)
+        _check_bodies(db)
     except BaseException:
         db.close()
         raise
@@ -151,17 +190,26 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _configure(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the file has its first page, or it is not heeded
     db.execute("PRAGMA journal_mode = WAL")
+    # Whatever the site's `sync` says: an answer that was sent must not be asked for again after a power cut.
     db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     db.execute("PRAGMA journal_size_limit = 4194304")
     db.execute("PRAGMA cache_size = -4096")
 
 
 def _check(db: sqlite3.Connection) -> None:
-    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise sqlite3.DatabaseError(verdict)
+
+
+def _check_bodies(db: sqlite3.Connection) -> None:
+    """See that what will be decoded is JSON: SQLite has no checksums, so damage inside a value passes its own check."""
+    for table, those in (("state", "1"), ("quiet", "1"), ("finding", "1"), ("request", "state = 'waiting'")):
+        query = f"SELECT 1 FROM {table} WHERE {those} AND NOT json_valid(CAST(body AS TEXT)) LIMIT 1"  # noqa: S608 - ours
+        if db.execute(query).fetchone():
+            raise sqlite3.DatabaseError(f"something in {table} is no JSON")
 
 
 def _migrate(db: sqlite3.Connection) -> None:
@@ -172,10 +220,23 @@ def _migrate(db: sqlite3.Connection) -> None:
         db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
 
 
-def _set_aside(path: Path) -> None:
-    number = len(list(path.parent.glob(f"{path.name}.corrupt-*"))) + 1
-    for suffix in ("-wal", "-shm"):
-        side = path.with_name(path.name + suffix)
-        if side.exists():
-            side.rename(side.with_name(f"{path.name}{suffix}.set-aside-{number}"))
-    path.rename(path.with_name(f"{path.name}.corrupt-{number}"))
+def _set_aside(path: Path) -> Path:
+    """Rename a damaged file and its log, forget older ones of these, and return the new name."""
+    before = _set_aside_before(path)
+    number = max(before, default=0) + 1
+    aside = path.with_name(f"{path.name}.corrupt-{number}")
+    for each in before[: len(before) + 1 - KEEP_DAMAGED]:
+        for old in path.parent.glob(f"{path.name}.corrupt-{each}*"):
+            old.unlink()
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    path.rename(aside)
+    log_file = path.with_name(f"{path.name}-wal")
+    if log_file.exists():
+        log_file.rename(aside.with_name(f"{aside.name}-wal"))
+    return aside
+
+
+def _set_aside_before(path: Path) -> list[int]:
+    """Return the numbers of the damaged files that are kept, oldest first."""
+    ends = (each.name.removeprefix(f"{path.name}.corrupt-") for each in path.parent.glob(f"{path.name}.corrupt-*"))
+    return sorted(int(end) for end in ends if end.isdecimal())

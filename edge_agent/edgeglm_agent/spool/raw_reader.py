@@ -1,5 +1,7 @@
 """Reads the raw log in order from a position on; live work and replay after a crash take the same path."""
 
+from pathlib import Path
+
 import msgspec
 
 from edgeglm_agent.spool.entry import Entry
@@ -26,7 +28,7 @@ class RawReader:
     def __init__(self, log: RawLog, start: int) -> None:
         self._log = log
         self.next = start
-        self._path = ""
+        self._path: Path | None = None
         self._offset = 0
 
     def read(self, limit: int) -> list[Chunk]:
@@ -39,18 +41,31 @@ class RawReader:
         return chunks
 
     def _of_segment(self, segment: Segment, limit: int) -> list[Chunk]:
-        offset = self._offset if self._path == str(segment.path) else 0
-        with segment.path.open("rb") as file:
-            file.seek(offset)
-            data = file.read(segment.size - offset)
+        begin = self._offset if self._path == segment.path else 0
         chunks: list[Chunk] = []
-        for frame in read_frames(data):
+        for frame in read_frames(self._data(segment, begin)):
+            if begin + frame.start != self._offset_in(segment) or frame.first > max(self.next, segment.first):
+                self._log.note_damage(segment.path, f"before entry {frame.first}")
             if frame.next > self.next:
                 skip = max(self.next - frame.first, 0)
                 chunks.append(Chunk(frame.first + skip, frame.entries[skip:], lost=max(frame.first - self.next, 0)))
                 self.next = frame.next
                 limit -= len(frame.entries)
-            self._path, self._offset = str(segment.path), offset + frame.end
+            self._path, self._offset = segment.path, begin + frame.end
             if limit <= 0:
-                break
+                return chunks
+        if self._offset_in(segment) < segment.size:
+            self._log.note_damage(segment.path, f"behind entry {self.next - 1}")
         return chunks
+
+    def _offset_in(self, segment: Segment) -> int:
+        return self._offset if self._path == segment.path else 0
+
+    def _data(self, segment: Segment, begin: int) -> bytes:
+        try:
+            with segment.path.open("rb") as file:
+                file.seek(begin)
+                return file.read(segment.size - begin)
+        except OSError as error:
+            self._log.note_damage(segment.path, str(error))
+            return b""

@@ -10,13 +10,20 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from edgeglm_agent.spool.desk import Desk
 from edgeglm_agent.spool.disk import Disk
 from edgeglm_agent.spool.handoff import Handoff
 from edgeglm_agent.spool.ledger import Ledger
-from edgeglm_agent.spool.raw_log import RawLog
+from edgeglm_agent.spool.raw_log import SEGMENT_BYTES, RawLog
 from edgeglm_agent.spool.writer import Writer
+from edgeglm_api.bundle import Limits
+from edgeglm_api.edge_site import Sync
+
+SEGMENTS: Final = 16
+"""So many at least make a full spool: room comes back a segment at a time."""
+SYNC_SECONDS: Final[dict[Sync, float]] = {"Full": 0.0, "Normal": 1.0}
 
 
 class SpoolInUse(OSError):  # noqa: N818 - names what is the case
@@ -42,6 +49,14 @@ class Spool:
         """Begin to commit; `on_commit` is called on the writer's thread."""
         self.writer.on_commit = on_commit
         self._thread.start()
+
+    def apply(self, limits: Limits) -> None:
+        """Take on the limits of a bundle."""
+        cap = limits.spool_max_bytes
+        self.disk.cap_bytes = cap
+        self.raw_log.segment_bytes = min(SEGMENT_BYTES, cap // SEGMENTS)
+        self.raw_log.tail_bytes = cap // 4
+        self.raw_log.sync_seconds = SYNC_SECONDS[limits.spool_sync]
 
     @property
     def writing(self) -> bool:

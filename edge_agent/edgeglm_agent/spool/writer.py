@@ -1,7 +1,8 @@
 """The one writer of the raw log: takes groups from the hand-off, commits them, and only then lets them be acknowledged.
 
 When the disk is full or the spool is at its cap, it keeps the group and waits: nothing is acknowledged, the hand-off
-fills, the network thread blocks and then leaves, and the broker keeps what is not ours yet (policy Reject).
+fills, the network thread blocks and then leaves, and the broker keeps what is not ours yet. Under the policy DropOldest
+somebody else makes room meanwhile (`pipeline/room.py`); under Reject the wait is the policy.
 """
 
 import logging
@@ -14,6 +15,8 @@ from edgeglm_agent.spool.raw_log import RawLog
 
 GROUP_ENTRIES: Final = 512
 LINGER_SECONDS: Final = 0.004
+IDLE_SECONDS: Final = 1.0
+"""After it what was written and not synced yet is synced, though nothing comes."""
 RETRY_SECONDS: Final = 0.5
 
 log = logging.getLogger(__name__)
@@ -35,19 +38,33 @@ class Writer:
 
     def run(self) -> None:
         """Commit groups until there are none to come."""
-        while group := self._handoff.take(most=GROUP_ENTRIES, linger_seconds=LINGER_SECONDS):
-            if not self._commit(group):
+        while not self._handoff.drained:
+            group = self._handoff.take(most=GROUP_ENTRIES, linger_seconds=LINGER_SECONDS, wait_seconds=IDLE_SECONDS)
+            if not group:
+                self._sync()
+            elif self._commit(group):
+                self._tell(group)
+            else:
                 return
-            self.committed += len(group)
-            for handed in group:
-                if handed.committed is not None:
-                    handed.committed()
-            self.on_commit()
 
     def stop(self) -> None:
         """Give up on a group that cannot be written; it was not acknowledged, so the broker still has it."""
         self._stop.set()
         self._handoff.close()
+
+    def _tell(self, group: list[Handed]) -> None:
+        self.committed += len(group)
+        for handed in group:
+            if handed.committed is not None:
+                handed.committed()
+        self.on_commit()
+
+    def _sync(self) -> None:
+        try:
+            self._log.sync()
+        except OSError as error:
+            self.failures += 1
+            log.error("the raw log cannot be synced, a power cut may take its end: %s", error)  # noqa: TRY400 - no stack
 
     def _commit(self, group: list[Handed]) -> bool:
         """Write a group, however long it takes; False when told to stop before."""

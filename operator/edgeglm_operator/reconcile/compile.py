@@ -206,6 +206,17 @@ def _no_endpoint(graph: SensorGraph, node: Node, whose: str) -> Refused:
     )
 
 
+def _limits(site: EdgeSite) -> Limits:
+    spool = site.spec.spool
+    return Limits(
+        spool_max_bytes=spool.max_bytes,
+        max_concurrency=site.spec.max_concurrency,
+        spool_max_age_seconds=spool.max_age_seconds,
+        spool_on_full=spool.on_full,
+        spool_sync=spool.sync,
+    )
+
+
 def _empty(site: EdgeSite, generation: int) -> Bundle:
     return Bundle(
         api_version=API_VERSION,
@@ -213,7 +224,7 @@ def _empty(site: EdgeSite, generation: int) -> Bundle:
         site=site.metadata.name,
         site_uid=site.metadata.uid,
         generation=generation,
-        limits=Limits(spool_max_bytes=site.spec.spool.max_bytes, max_concurrency=site.spec.max_concurrency),
+        limits=_limits(site),
     )
 
 

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from edgeglm_agent.spool import dead_letters
-from edgeglm_agent.spool.dead_letters import Choice, DeadLetter, bury, count_dead, exhume, find
+from edgeglm_agent.spool.dead_letters import MAX_BYTES, Choice, DeadLetter, bury, count_dead, exhume, find
 from edgeglm_agent.spool.entry import Message, Redriven
 from edgeglm_agent.spool.ledger import MIGRATIONS, SCHEMA_VERSION, Ledger
+from edgeglm_api.bundle import Limits
 from edgeglm_api.sensor_graph import Measurement
 from tests.edge.bundles import GRAPH_UID, a_bundle, a_graph, a_source
 
@@ -28,28 +29,29 @@ def db(tmp_path: Path) -> sqlite3.Connection:
 
 
 def test_letters_are_found_by_number_graph_and_reason(db: sqlite3.Connection) -> None:
-    bury(db, [a_letter(), a_letter(graph="h"), a_letter(reason="missing")])
+    bury(db, [a_letter(), a_letter(graph="h"), a_letter(reason="missing")], MAX_BYTES)
     assert [each.seq for each in find(db, Choice(), limit=10)] == [1, 2, 3]
     assert [each.seq for each in find(db, Choice(graph="g"), limit=1)] == [1]
     assert [each.seq for each in find(db, Choice(graph="g", reason="missing"), limit=10)] == [3]
     assert [each.seq for each in find(db, Choice(seqs=(3, 2, 99)), limit=10)] == [2, 3]
     exhume(db, [2])
-    bury(db, [a_letter()])
+    bury(db, [a_letter()], MAX_BYTES)
     assert [each.seq for each in find(db, Choice(), limit=10)] == [1, 3, 4], "a number is never used twice"
 
 
 def test_the_oldest_are_forgotten_beyond_either_bound(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letters, "MAX_LETTERS", 3)
-    assert bury(db, [a_letter() for _ in range(5)]) == 2
+    assert bury(db, [a_letter() for _ in range(5)], MAX_BYTES) == 2
     assert [each.seq for each in find(db, Choice(), limit=10)] == [3, 4, 5]
-    monkeypatch.setattr(dead_letters, "MAX_BYTES", 2500)
-    assert bury(db, [a_letter(b"x" * 1000), a_letter(b"x" * 1000)]) == 2
-    assert bury(db, [a_letter(b"x" * 1000)]) == 2, "with 3 KiB the oldest of the three and the short one before it go"
+    assert bury(db, [a_letter(b"x" * 1000), a_letter(b"x" * 1000)], 2500) == 2
+    assert bury(db, [a_letter(b"x" * 1000)], 2500) == 2, (
+        "with 3 KiB the oldest of the three and the short one before it go"
+    )
     assert count_dead(db) == (2, 2000)
 
 
 def test_of_a_long_payload_the_beginning_is_kept(db: sqlite3.Connection) -> None:
-    bury(db, [a_letter(b"x" * 100_000)])
+    bury(db, [a_letter(b"x" * 100_000)], MAX_BYTES)
     (letter,) = find(db, Choice(), limit=1)
     assert (len(letter.message.payload), letter.message.size, letter.whole) == (16 * 1024, 100_000, False)
 
@@ -62,7 +64,7 @@ def test_a_ledger_of_the_first_version_is_migrated(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.db")
     assert ledger.db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     assert ledger.db.execute("SELECT n FROM book").fetchone() == (5,)
-    bury(ledger.db, [a_letter()])
+    bury(ledger.db, [a_letter()], MAX_BYTES)
 
 
 # With the fold.
@@ -184,3 +186,16 @@ def test_a_full_disk_does_not_bury_twice(tmp_path: Path, monkeypatch: pytest.Mon
 
 def _full(*_: object, **__: object) -> None:
     raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_letters_take_no_more_than_their_share_of_a_small_spool(tmp_path: Path) -> None:
+    """Else somebody who sends garbage fills the spool for good, and nothing is acknowledged any more."""
+    small = a_bundle(limits=Limits(spool_max_bytes=8 * 1024 * 1024, max_concurrency=1))
+    machine = Machine(tmp_path, small)
+    for second in range(200):
+        machine.hear(msgspec.structs.replace(a_message(at=100.0 + second), payload=b"x" * 10_000, size=10_000))
+    machine.fold_all()
+    machine.pipeline.checkpoint()
+    kept, size = count_dead(machine.ledger.db)
+    assert size <= 1024 * 1024
+    assert 0 < kept < 200

@@ -24,7 +24,7 @@ def test_it_holds_no_more_than_it_may_by_count() -> None:
 def test_it_holds_no_more_than_it_may_by_bytes() -> None:
     handoff = Handoff(max_bytes=1000)
     assert [handoff.put(handed(900), wait_seconds=0) for _ in range(2)] == [True, False]
-    handoff.take(most=1, linger_seconds=0)
+    handoff.take(most=1, linger_seconds=0, wait_seconds=10)
     assert handoff.put(handed(), wait_seconds=0)
 
 
@@ -34,7 +34,7 @@ def test_a_producer_that_waits_goes_on_when_there_is_room() -> None:
     done: list[bool] = []
     producer = threading.Thread(target=lambda: done.append(handoff.put(handed(), wait_seconds=10)))
     producer.start()
-    assert len(handoff.take(most=5, linger_seconds=0)) == 1
+    assert len(handoff.take(most=5, linger_seconds=0, wait_seconds=10)) == 1
     producer.join(10)
     assert done == [True]
 
@@ -44,5 +44,5 @@ def test_closed_it_takes_nothing_more_and_gives_what_is_left() -> None:
     handoff.put(handed(), wait_seconds=0)
     handoff.close()
     assert not handoff.put(Handed(Tick(1)), wait_seconds=10)
-    assert len(handoff.take(most=5, linger_seconds=10)) == 1
-    assert handoff.take(most=5, linger_seconds=10) == []
+    assert len(handoff.take(most=5, linger_seconds=10, wait_seconds=10)) == 1
+    assert handoff.take(most=5, linger_seconds=10, wait_seconds=10) == []

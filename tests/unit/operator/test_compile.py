@@ -164,6 +164,17 @@ def test_the_bundle_does_not_depend_on_the_order_in_which_things_are_seen() -> N
     assert (other.site, other.namespace, other.site_uid) == ("box-1", "plant", site.metadata.uid)
 
 
+def test_what_a_site_says_of_its_spool_is_in_its_bundle_and_what_it_does_not_say_is_not() -> None:
+    """Defaults are left out, so that an operator that learns a field changes no bundle."""
+    spool = {"maxAgeSeconds": 86400, "onFull": "DropOldest", "sync": "Normal"}
+    said, _ = compile_bundle(an_edge_site(spool=spool), a_node(), [], [])
+    unsaid, _ = compile_bundle(an_edge_site(), a_node(), [], [])
+    assert said.limits.spool_max_age_seconds == 86400
+    assert (said.limits.spool_on_full, said.limits.spool_sync) == ("DropOldest", "Normal")
+    assert b"spoolOnFull" in encode(said)
+    assert b"spoolOnFull" not in encode(unsaid)
+
+
 def test_a_suspended_graph_is_left_out_and_nobody_is_to_blame() -> None:
     bundle, refusals = compile_bundle(
         an_edge_site(), a_node(), [a_sensor_graph("line-1", suspend=True), a_sensor_graph("line-2")], [BOTH]
