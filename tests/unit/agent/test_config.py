@@ -181,6 +181,22 @@ async def test_a_change_is_looked_at_twice_before_it_is_called_broken(tmp_path: 
     assert [each.bundle.generation for each in applied] == [1, 2]
 
 
+async def test_what_the_last_good_bundle_says_holds_after_a_restart_too(tmp_path: Path) -> None:
+    """An older bundle that is mounted while the agent is down does not become the newest by a restart."""
+    applied: list[int] = []
+
+    async def apply(bundle: Verified) -> None:
+        applied.append(bundle.bundle.generation)
+
+    for mounted in (4, 5, 6):
+        write_bundle(tmp_path, a_bundle(generation=mounted))
+        watch = Watch(tmp_path, apply)
+        await watch.start(verified(generation=5))
+        await watch.look()
+        assert watch.state.reason == ("GenerationWentDown" if mounted < 5 else "Applied")
+    assert applied == [5, 5, 6]
+
+
 async def test_a_swapped_link_is_read_as_one(tmp_path: Path) -> None:
     """A ConfigMap volume: the files are links through `..data`, which is swapped at once."""
     seen: list[int] = []
