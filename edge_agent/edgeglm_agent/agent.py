@@ -84,11 +84,7 @@ class Agent:
         return self._site is None or self._site.alive
 
     async def _run_watch(self) -> None:
-        last_good = await asyncio.to_thread(load_last_good, self._data)
-        await self._watch.look()
-        if self._watch.current is None and last_good is not None:
-            log.warning("starting with the last good bundle")
-            await self._watch.take(last_good)
+        await self._watch.start(await asyncio.to_thread(load_last_good, self._data))
         await self._watch.run()
 
     async def _run_sites(self) -> None:

@@ -36,9 +36,18 @@ class Watch:
         self._apply = apply
         self._rejected: Received | None = None
         self._suspect: Received | str | None = None
+        self._last_good: Verified | None = None
         self.current: Verified | None = None
         self.state = Applied()
         self.rejections: dict[str, int] = {}
+
+    async def start(self, last_good: Verified | None) -> None:
+        """Look for the first time; without a bundle that may follow the last good one, go on with that."""
+        self._last_good = last_good
+        await self.look()
+        if self.current is None and last_good is not None:
+            log.warning("starting with the last good bundle")
+            await self.take(last_good)
 
     async def run(self) -> None:
         """Look, again and again, until cancelled."""
@@ -54,7 +63,7 @@ class Watch:
             if received == self._rejected:
                 return
             verified = verify(received)
-            if succeeds(verified, self.current):
+            if succeeds(verified, self.current or self._last_good) or self.current is None:
                 await self.take(verified)
             self._noted_applied()
             self._rejected = self._suspect = None
