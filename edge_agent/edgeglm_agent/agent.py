@@ -7,13 +7,14 @@ from pathlib import Path
 
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.config.last_good import load_last_good, save_last_good
+from edgeglm_agent.config.trust import Trust
 from edgeglm_agent.config.verify import Verified
 from edgeglm_agent.config.watch import Watch
 from edgeglm_agent.control.dead_letters import dead_letter_routes
 from edgeglm_agent.control.findings import finding_routes
 from edgeglm_agent.control.socket import ControlSocket
 from edgeglm_agent.health.server import Probes, Server
-from edgeglm_agent.health.status import Status
+from edgeglm_agent.health.status import ConfigStatus, Status
 from edgeglm_agent.site_agent import SiteAgent
 
 log = logging.getLogger(__name__)
@@ -22,10 +23,11 @@ log = logging.getLogger(__name__)
 class Agent:
     """Owner of the site that runs now."""
 
-    def __init__(self, bundle_folder: Path, data: Path, clock: Clock) -> None:
+    def __init__(self, bundle_folder: Path, data: Path, clock: Clock, trust: Trust) -> None:
         self._data = data
         self._clock = clock
-        self._watch = Watch(bundle_folder, self._apply)
+        self._trust = trust
+        self._watch = Watch(bundle_folder, trust, self._apply)
         self._site: SiteAgent | None = None
         self._site_stop = asyncio.Event()
         self._next: asyncio.Queue[Verified] = asyncio.Queue(maxsize=1)
@@ -33,7 +35,10 @@ class Agent:
 
     async def run(self, listen: tuple[str, int], stop: asyncio.Event) -> None:
         """Work until told to stop."""
-        server = Server(Probes(alive=lambda: self._alive, ready=lambda: self._site is not None, status=self.status))
+        probes = Probes(
+            alive=lambda: self._alive, ready=lambda: self._site is not None, status=self.status, config=self.config
+        )
+        server = Server(probes)
         routes = [
             *dead_letter_routes(lambda: self._site.dead_desk if self._site else None),
             *finding_routes(lambda: self._site.findings_desk if self._site else None),
@@ -56,6 +61,10 @@ class Agent:
         finally:
             await control.close()
             await server.close()
+
+    def config(self) -> ConfigStatus:
+        """Return how it stands with the configuration."""
+        return ConfigStatus(self._watch.state, self._watch.rejections)
 
     async def status(self) -> Status | None:
         """Return the status; None while there is no site."""
@@ -84,7 +93,7 @@ class Agent:
         return self._site is None or self._site.alive
 
     async def _run_watch(self) -> None:
-        await self._watch.start(await asyncio.to_thread(load_last_good, self._data))
+        await self._watch.start(await asyncio.to_thread(load_last_good, self._data, self._trust))
         await self._watch.run()
 
     async def _run_sites(self) -> None:

@@ -12,6 +12,7 @@ from edgeglm_agent.agent import Agent
 from edgeglm_agent.clock import system_clock
 from edgeglm_agent.config.directory import read_directory
 from edgeglm_agent.config.problem import BundleRejected
+from edgeglm_agent.config.trust import BadTrust, Trust, load_trust
 from edgeglm_agent.config.verify import verify
 from edgeglm_agent.control.dead_cli import add_dead_parser, dead
 from edgeglm_agent.control.findings_cli import add_findings_parser, findings
@@ -37,16 +38,20 @@ def check(options: argparse.Namespace) -> int:
     """Verify a bundle and say what is wrong with it."""
     folder = options.bundle
     try:
-        verified = verify(read_directory(folder))
+        verified = verify(read_directory(folder), _trust(options))
+    except BadTrust as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_BAD_INPUT
     except BundleRejected as rejection:
         for problem in rejection.problems:
             sys.stderr.write(f"{problem}\n")
         sys.stderr.write(f"{folder}: {rejection.verdict}\n")
         return EXIT_BAD_INPUT
     bundle = verified.bundle
+    signed = f", signed by {verified.signer}" if verified.signer else ""
     sys.stdout.write(
         f"{folder}: good. site {bundle.namespace}/{bundle.site}, generation {bundle.generation},"
-        f" {len(bundle.graphs)} graphs, {len(bundle.endpoints)} endpoints, sha256 {verified.sha256}\n"
+        f" {len(bundle.graphs)} graphs, {len(bundle.endpoints)} endpoints, sha256 {verified.sha256}{signed}\n"
     )
     return 0
 
@@ -57,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     status = 0
     try:
         asyncio.run(_run(options))
-    except* (SpoolInUse, LedgerTooNew) as group:
+    except* (SpoolInUse, LedgerTooNew, BadTrust) as group:
         status = EXIT_BAD_INPUT
         for error in _leaves(group):
             log.error("%s", error)  # noqa: TRY400 - the sentence says it all
@@ -77,7 +82,11 @@ async def _run(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Agent(options.bundle, options.data, system_clock).run(options.listen, stop)
+    await Agent(options.bundle, options.data, system_clock, _trust(options)).run(options.listen, stop)
+
+
+def _trust(options: argparse.Namespace) -> Trust:
+    return load_trust(options.trusted_keys) if options.trusted_keys else Trust()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,6 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     checks = commands.add_parser("check", help="verify a bundle, and say what is wrong with it")
     checks.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="where bundle.json and sha256 lie")
+    for each in (runs, checks):
+        each.add_argument(
+            "--trusted-keys",
+            type=Path,
+            metavar="FILE",
+            help="ed25519 public keys in PEM; a bundle that none of them signed is refused",
+        )
     add_dead_parser(commands)
     add_findings_parser(commands)
     add_rehearsal_parsers(commands)

@@ -10,6 +10,7 @@ import msgspec
 
 from edgeglm_agent.config.directory import read_directory
 from edgeglm_agent.config.problem import BundleRejected, Verdict
+from edgeglm_agent.config.trust import Trust
 from edgeglm_agent.config.verify import Received, Verified, succeeds, verify
 
 POLL_SECONDS: Final = 1.0
@@ -24,6 +25,8 @@ class Applied(msgspec.Struct, frozen=True):
     sha256: str = ""
     verdict: str = "None"
     """Applied, Rejected, or None when there never was one."""
+    signer: str = ""
+    """The id of the trusted key that signed what is applied."""
     reason: str = ""
     message: str = ""
 
@@ -31,8 +34,9 @@ class Applied(msgspec.Struct, frozen=True):
 class Watch:
     """Owner of what is applied."""
 
-    def __init__(self, folder: Path, apply: Callable[[Verified], Awaitable[None]]) -> None:
+    def __init__(self, folder: Path, trust: Trust, apply: Callable[[Verified], Awaitable[None]]) -> None:
         self._folder = folder
+        self._trust = trust
         self._apply = apply
         self._rejected: Received | None = None
         self._suspect: Received | str | None = None
@@ -62,8 +66,9 @@ class Watch:
             received = await asyncio.to_thread(read_directory, self._folder)
             if received == self._rejected:
                 return
-            verified = verify(received)
-            if succeeds(verified, self.current or self._last_good) or self.current is None:
+            verified = verify(received, self._trust)
+            # The same content may come with other signatures, and the newest are to be kept.
+            if succeeds(verified, self.current or self._last_good) or verified != self.current:
                 await self.take(verified)
             self._noted_applied()
             self._rejected = self._suspect = None
@@ -79,8 +84,13 @@ class Watch:
 
     def _noted_applied(self) -> None:
         if self.current is not None:
-            bundle = self.current.bundle
-            self.state = Applied(bundle.generation, self.current.sha256, "Applied", Verdict.APPLIED)
+            self.state = Applied(
+                generation=self.current.bundle.generation,
+                sha256=self.current.sha256,
+                verdict="Applied",
+                signer=self.current.signer,
+                reason=Verdict.APPLIED,
+            )
 
     def _reject(self, received: Received | None, rejection: BundleRejected) -> None:
         suspect = received or str(rejection)

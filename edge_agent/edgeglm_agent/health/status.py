@@ -98,6 +98,13 @@ class FindingCount(msgspec.Struct, frozen=True, rename="camel"):
     n: int
 
 
+class ConfigStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """The configuration; there before there is a site."""
+
+    bundle: Applied
+    rejections: dict[str, int]
+
+
 class Status(msgspec.Struct, frozen=True, rename="camel"):
     """All of it."""
 

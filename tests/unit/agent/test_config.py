@@ -9,6 +9,7 @@ import pytest
 
 from edgeglm_agent.config.last_good import load_last_good, save_last_good
 from edgeglm_agent.config.problem import BundleRejected, Verdict
+from edgeglm_agent.config.trust import Trust
 from edgeglm_agent.config.verify import Received, Verified, succeeds, verify
 from edgeglm_agent.config.watch import Watch
 from edgeglm_agent.main import main
@@ -26,6 +27,8 @@ from edgeglm_api.sensor_graph import (
     TopologyNode,
 )
 from tests.edge.bundles import a_bundle, a_graph, a_source, write_bundle
+
+NOBODY_SIGNS = Trust()
 
 
 def received(bundle: Bundle) -> Received:
@@ -150,12 +153,12 @@ def test_generations_never_go_down_and_are_never_used_twice() -> None:
 
 
 def test_the_last_good_bundle_is_kept_whole(tmp_path: Path) -> None:
-    assert load_last_good(tmp_path) is None
+    assert load_last_good(tmp_path, NOBODY_SIGNS) is None
     save_last_good(tmp_path, verified(generation=3))
-    assert load_last_good(tmp_path) == verified(generation=3)
+    assert load_last_good(tmp_path, NOBODY_SIGNS) == verified(generation=3)
     kept = tmp_path / "last-good-bundle"
     kept.write_bytes(kept.read_bytes()[:-10])
-    assert load_last_good(tmp_path) is None
+    assert load_last_good(tmp_path, NOBODY_SIGNS) is None
 
 
 async def test_a_change_is_looked_at_twice_before_it_is_called_broken(tmp_path: Path) -> None:
@@ -164,7 +167,7 @@ async def test_a_change_is_looked_at_twice_before_it_is_called_broken(tmp_path: 
     async def apply(bundle: Verified) -> None:
         applied.append(bundle)
 
-    watch = Watch(tmp_path, apply)
+    watch = Watch(tmp_path, NOBODY_SIGNS, apply)
     write_bundle(tmp_path, a_bundle())
     await watch.look()
     (tmp_path / "bundle.json").write_bytes(b"{")
@@ -190,7 +193,7 @@ async def test_what_the_last_good_bundle_says_holds_after_a_restart_too(tmp_path
 
     for mounted in (4, 5, 6):
         write_bundle(tmp_path, a_bundle(generation=mounted))
-        watch = Watch(tmp_path, apply)
+        watch = Watch(tmp_path, NOBODY_SIGNS, apply)
         await watch.start(verified(generation=5))
         await watch.look()
         assert watch.state.reason == ("GenerationWentDown" if mounted < 5 else "Applied")
@@ -208,7 +211,7 @@ async def test_a_swapped_link_is_read_as_one(tmp_path: Path) -> None:
         write_bundle(tmp_path / f"..{generation}", a_bundle(generation=generation))
     data = tmp_path / "..data"
     data.symlink_to("..1")
-    watch = Watch(tmp_path, apply)
+    watch = Watch(tmp_path, NOBODY_SIGNS, apply)
     await watch.look()
     draft = tmp_path / "..draft"
     draft.symlink_to("..2")
