@@ -6,7 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edgeglm_agent.clock import Clock
-from edgeglm_agent.config.last_good import load_last_good, save_last_good
+from edgeglm_agent.config.last_good import LastGood
+from edgeglm_agent.config.source import Source
 from edgeglm_agent.config.trust import Trust
 from edgeglm_agent.config.verify import Verified
 from edgeglm_agent.config.watch import Watch
@@ -23,11 +24,10 @@ log = logging.getLogger(__name__)
 class Agent:
     """Owner of the site that runs now."""
 
-    def __init__(self, bundle_folder: Path, data: Path, clock: Clock, trust: Trust) -> None:
+    def __init__(self, source: Source, data: Path, clock: Clock, trust: Trust) -> None:
         self._data = data
         self._clock = clock
-        self._trust = trust
-        self._watch = Watch(bundle_folder, trust, self._apply)
+        self._watch = Watch(source, trust, LastGood(data, trust), self._apply, clock)
         self._site: SiteAgent | None = None
         self._site_stop = asyncio.Event()
         self._next: asyncio.Queue[Verified] = asyncio.Queue(maxsize=1)
@@ -64,7 +64,7 @@ class Agent:
 
     def config(self) -> ConfigStatus:
         """Return how it stands with the configuration."""
-        return ConfigStatus(self._watch.state, self._watch.rejections)
+        return ConfigStatus(self._watch.state, self._watch.source, self._watch.rejections)
 
     async def status(self) -> Status | None:
         """Return the status; None while there is no site."""
@@ -79,6 +79,7 @@ class Agent:
             site_uid=bundle.site_uid,
             ready=True,
             bundle=self._watch.state,
+            source=self._watch.source,
             rejections=self._watch.rejections,
             books=await site.books(),
             findings=await site.findings_desk.counts(),
@@ -93,7 +94,7 @@ class Agent:
         return self._site is None or self._site.alive
 
     async def _run_watch(self) -> None:
-        await self._watch.start(await asyncio.to_thread(load_last_good, self._data, self._trust))
+        await self._watch.start()
         await self._watch.run()
 
     async def _run_sites(self) -> None:
@@ -107,8 +108,7 @@ class Agent:
                 self._site = None
 
     async def _apply(self, verified: Verified) -> None:
-        """Keep a bundle, then let the running site take it on, or begin the site that it names."""
-        await asyncio.to_thread(save_last_good, self._data, verified)
+        """Let the running site take a bundle on, or begin the site that it names."""
         current = self._watch.current
         if self._site is not None and current is not None and current.bundle.site_uid == verified.bundle.site_uid:
             await self._site.apply(verified)

@@ -48,7 +48,7 @@ def sign(agent: AgentProcess, generation: int) -> None:
 def test_only_a_signed_bundle_is_begun_with_and_it_stays(agent: AgentProcess) -> None:
     agent.configure(a_bundle())
     agent.start(ready=False)
-    wait_for(lambda: "Rejected Unsigned" in why_not_ready(agent), "not told", seconds=PATIENCE_SECONDS)
+    wait_for(lambda: "; Unsigned; " in why_not_ready(agent), "not told", seconds=PATIENCE_SECONDS)
     assert b'edgeglm_agent_bundle_rejections_total{reason="Unsigned"} 1.0' in (agent.get("/metrics") or b"")
     assert "bundle rejected (Unsigned)" in agent.log.read_text()
 

@@ -3,6 +3,7 @@
 All files are read through one resolved folder, so that a swap in between cannot mix two bundles.
 """
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,26 @@ from edgeglm_agent.config.problem import BundleRejected, Problem, Verdict
 from edgeglm_agent.config.verify import Received
 from edgeglm_api.bundle import BUNDLE_FILE, DIGEST_FILE, MAX_BYTES, SIGNATURE_FILE
 
+POLL_SECONDS: Final = 1.0
 _MAX_SIDE_FILE_BYTES: Final = 4096
+
+
+class DirectorySource:
+    """Looks every second."""
+
+    mounted: Final = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.address: Final = str(folder)
+
+    def pause_seconds(self) -> float:
+        """Return how long to wait."""
+        return POLL_SECONDS
+
+    async def read(self) -> Received:
+        """Read the files as they are now."""
+        return await asyncio.to_thread(read_directory, self._folder)
 
 
 def read_directory(folder: Path) -> Received:

@@ -9,16 +9,12 @@ import msgspec
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from edgeglm_agent.config.problem import BundleRejected, Problem, Verdict
+from edgeglm_agent.config.problem import BadSetup, BundleRejected, Problem, Verdict
 from edgeglm_api.bundle import MAX_SIGNATURES, SIGNATURE_FILE
 from edgeglm_api.key_pem import BadKey, key_id, public_keys
 
 _MAX_KEYS: Final = 16
 _MAX_KEY_FILE_BYTES: Final = 64 * 1024
-
-
-class BadTrust(ValueError):  # noqa: N818 - names what it is about
-    """The file of trusted keys cannot be used. An agent that was told to check must not run without checking."""
 
 
 class Trust(msgspec.Struct, frozen=True):
@@ -45,17 +41,17 @@ class Trust(msgspec.Struct, frozen=True):
 
 
 def load_trust(path: Path) -> Trust:
-    """Read the trusted public keys, PEM one after the other; raises BadTrust."""
+    """Read the trusted public keys, PEM one after the other; raises BadSetup."""
     try:
         with path.open("rb") as file:
             text = file.read(_MAX_KEY_FILE_BYTES).decode("utf-8", "replace")
         keys = public_keys(text)
     except OSError as error:
-        raise BadTrust(f"{path}: {error.strerror}") from error
+        raise BadSetup(f"{path}: {error.strerror}") from error
     except BadKey as error:
-        raise BadTrust(f"{path} {error}") from error
+        raise BadSetup(f"{path} {error}") from error
     if len(keys) > _MAX_KEYS:
-        raise BadTrust(f"{path} has {len(keys)} keys; at most {_MAX_KEYS} are taken")
+        raise BadSetup(f"{path} has {len(keys)} keys; at most {_MAX_KEYS} are taken")
     return Trust(tuple(dict.fromkeys(keys)))
 
 

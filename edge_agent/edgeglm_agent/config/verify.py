@@ -68,6 +68,14 @@ def succeeds(candidate: Verified, applied: Verified | None) -> bool:
     return new > old
 
 
+def stays_at_its_site(candidate: Verified, applied: Verified | None) -> None:
+    """Raise BundleRejected when a bundle is another site's: its data would begin anew, beside that of this one."""
+    if applied is not None and candidate.bundle.site_uid != applied.bundle.site_uid:
+        old, new = applied.bundle.site_uid, candidate.bundle.site_uid
+        problem = Problem("siteUID", f"is {new}, but {old} runs here; only a directory may name a new site")
+        raise BundleRejected(Verdict.OTHER_SITE, [problem])
+
+
 def _decode(raw: bytes) -> Bundle:
     try:
         return decode(raw)

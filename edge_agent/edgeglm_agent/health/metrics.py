@@ -42,6 +42,13 @@ def _bundle(config: ConfigStatus, site: str) -> Iterator[Metric]:
     for reason, n in config.rejections.items():
         rejected.add_metric([reason], n)
     yield rejected
+    source = config.source
+    yield _gauge(
+        "bundle_stale_seconds",
+        "Since what is applied was last seen at its source.",
+        source.stale_seconds,
+    )
+    yield _counter("bundle_source_failures", "Looks at the source at which nothing could be read.", source.failures)
 
 
 def _books(status: Status) -> Iterator[Metric]:

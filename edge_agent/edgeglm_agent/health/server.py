@@ -71,8 +71,9 @@ class Server:
         return web.Response(body=body, headers={"Content-Type": METRICS_TYPE})
 
     def _why_no_site(self) -> str:
-        bundle = self._probes.config().bundle
-        return f"no bundle is applied yet; {bundle.verdict} {bundle.reason} {bundle.message}".rstrip()
+        config = self._probes.config()
+        told = (config.bundle.reason, config.bundle.message, config.source.failure)
+        return "; ".join(["no bundle is applied yet", *filter(None, told)])
 
 
 def _verdict(well: bool, why_not: str) -> web.Response:  # noqa: FBT001 - the one thing that it is about

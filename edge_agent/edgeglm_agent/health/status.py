@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from edgeglm_agent.config.freshness import SourceState
 from edgeglm_agent.config.watch import Applied
 from edgeglm_agent.pipeline import books as entries
 from edgeglm_agent.pipeline.books import imbalance
@@ -102,6 +103,7 @@ class ConfigStatus(msgspec.Struct, frozen=True, rename="camel"):
     """The configuration; there before there is a site."""
 
     bundle: Applied
+    source: SourceState
     rejections: dict[str, int]
 
 
@@ -114,6 +116,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     site_uid: str = msgspec.field(name="siteUID")
     ready: bool
     bundle: Applied
+    source: SourceState
     rejections: dict[str, int]
     books: BooksStatus
     findings: list[FindingCount]

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from edgeglm_agent.config.last_good import load_last_good, save_last_good
-from edgeglm_agent.config.problem import BundleRejected, Verdict
-from edgeglm_agent.config.trust import BadTrust, Trust, load_trust
-from edgeglm_agent.config.verify import Received, Verified, verify
-from edgeglm_agent.config.watch import Watch
+from edgeglm_agent.config.directory import DirectorySource
+from edgeglm_agent.config.last_good import LastGood
+from edgeglm_agent.config.problem import BadSetup, BundleRejected, Verdict
+from edgeglm_agent.config.trust import load_trust
+from edgeglm_agent.config.verify import Received, verify
 from edgeglm_agent.main import main
 from edgeglm_api.bundle import Bundle, digest, encode
 from edgeglm_api.key_pem import key_id, private_pem, public_pem
 from tests.edge.bundles import a_bundle, write_bundle
+from tests.unit.agent.watched import Watched, trusting
 
 OURS, SECOND, STRANGER = (SigningKey(bytes([number]) * 32) for number in (1, 2, 3))
 
@@ -25,7 +26,7 @@ def public(key: SigningKey) -> bytes:
     return key.verify_key.encode()
 
 
-TRUST = Trust((public(OURS), public(SECOND)))
+TRUST = trusting([OURS, SECOND])
 
 
 def signature(raw: bytes, *keys: SigningKey) -> str:
@@ -82,48 +83,41 @@ def test_without_keys_nobody_has_to_sign() -> None:
 
 
 async def test_an_unsigned_bundle_changes_nothing_and_a_signature_mends_it(tmp_path: Path) -> None:
-    applied: list[int] = []
-
-    async def apply(verified: Verified) -> None:
-        applied.append(verified.bundle.generation)
-
-    watch = Watch(tmp_path, TRUST, apply)
+    site = Watched(DirectorySource(tmp_path), tmp_path / "data", OURS, SECOND)
     write_signed(tmp_path, a_bundle(), OURS)
-    await watch.look()
+    await site.watch.look()
     (tmp_path / "ed25519").unlink()
     write_bundle(tmp_path, a_bundle(generation=2))
     for _ in range(3):
-        await watch.look()
-    assert (watch.state.verdict, watch.state.reason, watch.state.generation) == ("Rejected", "Unsigned", 1)
-    assert watch.state.signer == key_id(public(OURS)), "of what is applied"
-    assert watch.rejections == {"Unsigned": 1}
+        await site.watch.look()
+    assert site.told == ("Rejected", "Unsigned", 1)
+    assert site.watch.state.signer == key_id(public(OURS)), "of what is applied"
+    assert site.watch.rejections == {"Unsigned": 1}
     write_signed(tmp_path, a_bundle(generation=2), SECOND)
-    await watch.look()
-    assert (watch.state.verdict, watch.state.signer) == ("Applied", key_id(public(SECOND)))
-    assert applied == [1, 2]
+    await site.watch.look()
+    assert site.told == ("Applied", "Applied", 2)
+    assert site.watch.state.signer == key_id(public(SECOND))
+    assert site.generations == [1, 2]
 
 
 async def test_the_same_content_signed_anew_is_kept_with_the_new_signature(tmp_path: Path) -> None:
     """So that the old key can be taken away: what is kept must be trusted without it."""
-
-    async def apply(verified: Verified) -> None:
-        save_last_good(tmp_path / "data", verified)
-
-    watch = Watch(tmp_path / "bundle", TRUST, apply)
+    site = Watched(DirectorySource(tmp_path), tmp_path / "data", OURS, SECOND)
     for key in (OURS, SECOND):
-        write_signed(tmp_path / "bundle", a_bundle(), key)
-        await watch.look()
-    kept = load_last_good(tmp_path / "data", Trust((public(SECOND),)))
+        write_signed(tmp_path, a_bundle(), key)
+        await site.watch.look()
+    kept = LastGood(tmp_path / "data", trusting([SECOND])).load()
     assert kept is not None
     assert kept.signer == key_id(public(SECOND))
 
 
-@pytest.mark.parametrize("trust", [Trust((public(STRANGER),)), TRUST])
-def test_a_last_good_bundle_is_taken_only_from_those_who_are_trusted_now(tmp_path: Path, trust: Trust) -> None:
-    save_last_good(tmp_path, verify(signed(a_bundle(), OURS), TRUST))
-    assert (load_last_good(tmp_path, trust) is not None) == (trust == TRUST)
-    save_last_good(tmp_path, verify(signed(a_bundle())))
-    assert load_last_good(tmp_path, trust) is None, "unsigned, from before there were keys"
+def test_a_last_good_bundle_is_taken_only_from_those_who_are_trusted_now(tmp_path: Path) -> None:
+    trusts_us, trusts_a_stranger = LastGood(tmp_path, TRUST), LastGood(tmp_path, trusting([STRANGER]))
+    trusts_us.save(verify(signed(a_bundle(), OURS), TRUST))
+    assert trusts_us.load() is not None
+    assert trusts_a_stranger.load() is None
+    trusts_us.save(verify(signed(a_bundle())))
+    assert trusts_us.load() is None, "unsigned, from before there were keys"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +135,7 @@ def test_an_agent_with_unusable_keys_does_not_start(
 ) -> None:
     keys = tmp_path / "keys.pem"
     keys.write_text(content)
-    with pytest.raises(BadTrust, match=says):
+    with pytest.raises(BadSetup, match=says):
         load_trust(keys)
     write_bundle(tmp_path, a_bundle())
     assert main(["check", "--bundle", str(tmp_path), "--trusted-keys", str(keys)]) == 2
