@@ -6,14 +6,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edgeglm_agent.clock import Clock
-from edgeglm_agent.config.last_good import load_last_good, save_last_good
+from edgeglm_agent.config.last_good import LastGood
+from edgeglm_agent.config.source import Source
+from edgeglm_agent.config.trust import Trust
 from edgeglm_agent.config.verify import Verified
 from edgeglm_agent.config.watch import Watch
 from edgeglm_agent.control.dead_letters import dead_letter_routes
 from edgeglm_agent.control.findings import finding_routes
 from edgeglm_agent.control.socket import ControlSocket
 from edgeglm_agent.health.server import Probes, Server
-from edgeglm_agent.health.status import Status
+from edgeglm_agent.health.status import ConfigStatus, Status
 from edgeglm_agent.site_agent import SiteAgent
 
 log = logging.getLogger(__name__)
@@ -22,10 +24,10 @@ log = logging.getLogger(__name__)
 class Agent:
     """Owner of the site that runs now."""
 
-    def __init__(self, bundle_folder: Path, data: Path, clock: Clock) -> None:
+    def __init__(self, source: Source, data: Path, clock: Clock, trust: Trust) -> None:
         self._data = data
         self._clock = clock
-        self._watch = Watch(bundle_folder, self._apply)
+        self._watch = Watch(source, trust, LastGood(data, trust), self._apply, clock)
         self._site: SiteAgent | None = None
         self._site_stop = asyncio.Event()
         self._next: asyncio.Queue[Verified] = asyncio.Queue(maxsize=1)
@@ -33,7 +35,10 @@ class Agent:
 
     async def run(self, listen: tuple[str, int], stop: asyncio.Event) -> None:
         """Work until told to stop."""
-        server = Server(Probes(alive=lambda: self._alive, ready=lambda: self._site is not None, status=self.status))
+        probes = Probes(
+            alive=lambda: self._alive, ready=lambda: self._site is not None, status=self.status, config=self.config
+        )
+        server = Server(probes)
         routes = [
             *dead_letter_routes(lambda: self._site.dead_desk if self._site else None),
             *finding_routes(lambda: self._site.findings_desk if self._site else None),
@@ -57,6 +62,10 @@ class Agent:
             await control.close()
             await server.close()
 
+    def config(self) -> ConfigStatus:
+        """Return how it stands with the configuration."""
+        return ConfigStatus(self._watch.state, self._watch.source, self._watch.rejections)
+
     async def status(self) -> Status | None:
         """Return the status; None while there is no site."""
         site, current = self._site, self._watch.current
@@ -70,6 +79,7 @@ class Agent:
             site_uid=bundle.site_uid,
             ready=True,
             bundle=self._watch.state,
+            source=self._watch.source,
             rejections=self._watch.rejections,
             books=await site.books(),
             findings=await site.findings_desk.counts(),
@@ -84,11 +94,7 @@ class Agent:
         return self._site is None or self._site.alive
 
     async def _run_watch(self) -> None:
-        last_good = await asyncio.to_thread(load_last_good, self._data)
-        await self._watch.look()
-        if self._watch.current is None and last_good is not None:
-            log.warning("starting with the last good bundle")
-            await self._watch.take(last_good)
+        await self._watch.start()
         await self._watch.run()
 
     async def _run_sites(self) -> None:
@@ -102,8 +108,7 @@ class Agent:
                 self._site = None
 
     async def _apply(self, verified: Verified) -> None:
-        """Keep a bundle, then let the running site take it on, or begin the site that it names."""
-        await asyncio.to_thread(save_last_good, self._data, verified)
+        """Let the running site take a bundle on, or begin the site that it names."""
         current = self._watch.current
         if self._site is not None and current is not None and current.bundle.site_uid == verified.bundle.site_uid:
             await self._site.apply(verified)

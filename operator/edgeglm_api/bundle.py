@@ -4,7 +4,8 @@ Canonical JSON: UTF-8, keys in order, no blanks, defaults left out. So equal bun
 writes back something other than it read has met a field that it does not know.
 
 In a directory (a mounted ConfigMap, or a plain folder) it lies as two files: `bundle.json` and `sha256`, the digest in
-hex.
+hex. A third, `ed25519`, may hold signatures over the bytes of `bundle.json`, one a line in base64; `openssl pkeyutl
+-sign -rawin` makes the same. A digest shows an accident, a signature shows who.
 """
 
 import hashlib
@@ -29,6 +30,9 @@ from edgeglm_api.sensor_graph import (
 API_VERSION: Final = "agent.edgeglm.io/v1"
 BUNDLE_FILE: Final = "bundle.json"
 DIGEST_FILE: Final = "sha256"
+SIGNATURE_FILE: Final = "ed25519"
+MAX_SIGNATURES: Final = 8
+"""Enough to sign with an old key and a new one while sites change over."""
 MAX_BYTES: Final = 128 * 1024
 """A ConfigMap holds 1 MiB; KubeEdge carries a site's objects one by one, so small ones keep the line free."""
 

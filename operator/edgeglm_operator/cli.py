@@ -1,5 +1,7 @@
 """`edgeglm`: what would be made and why, without a cluster; and of one on a cluster, why it is not ready.
 
+Sites that no operator reaches get their bundles from it, too.
+
 Bad input ends with status 2 and a line for each fault.
 """
 
@@ -25,6 +27,7 @@ from edgeglm_operator.offline.documents import Document, read_documents
 from edgeglm_operator.offline.explain import explain
 from edgeglm_operator.offline.plan import all_fit, as_json, as_lines, plans
 from edgeglm_operator.offline.render import Wishes, render, to_yaml
+from edgeglm_operator.publish.cli import add_bundle_parser
 from edgeglm_operator.reconcile.status.verdict import State
 from edgeglm_operator.resources.verification_job import BAD_INPUT, KEY_VARIABLE, NOT_KNOWN, NOT_VERIFIED
 from edgeglm_operator.settings import Settings
@@ -78,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     planning.add_argument("-o", "--output", choices=("text", "json"), default="text", help="default: %(default)s")
     planning.set_defaults(run=_plan)
     _add_verify(commands)
+    add_bundle_parser(commands, _wishes)
     return parser
 
 
@@ -137,20 +141,13 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _render(options: argparse.Namespace) -> int:
-    checked = _checked(options.file)
-    wishes = Wishes(
-        services=checked.of(InferenceService),
-        graphs=checked.of(SensorGraph),
-        sites=checked.of(EdgeSite),
-        nodes=_nodes(options.nodes) if options.nodes else None,
-    )
     settings = Settings(
         engine_image=options.engine_image,
         agent_image=options.agent_image,
         operator_image=options.operator_image,
         prometheus_url=options.prometheus_url,
     )
-    rendered = render(wishes, settings)
+    rendered = render(_wishes(options), settings)
     sys.stdout.write(to_yaml(rendered))
     _say(*rendered.notes)
     return INCOMPLETE if rendered.notes else OK
@@ -191,6 +188,16 @@ def _verify(options: argparse.Namespace) -> int:
     verdict = judge(report)
     print(f"{verdict.reason}: {verdict.message}")
     return _STATUS_OF.get(verdict.state, NOT_KNOWN)
+
+
+def _wishes(options: argparse.Namespace) -> Wishes:
+    checked = _checked(options.file)
+    return Wishes(
+        services=checked.of(InferenceService),
+        graphs=checked.of(SensorGraph),
+        sites=checked.of(EdgeSite),
+        nodes=_nodes(options.nodes) if options.nodes else None,
+    )
 
 
 def _checked(files: Sequence[str]) -> Checked:

@@ -25,6 +25,8 @@ class AgentProcess:
         self.data = data or folder / "data"
         self.log = folder / "agent.log"
         self.port = free_ports(1)[0]
+        self.options: tuple[str, ...] = ()
+        """More of `edgeglm-agent run`."""
         self.process: subprocess.Popen[bytes] | None = None
 
     def configure(self, bundle: Bundle) -> None:
@@ -33,6 +35,7 @@ class AgentProcess:
     def start(self, *, ready: bool = True) -> None:
         argv = [sys.executable, "-m", "edgeglm_agent.main", "run"]
         argv += ["--bundle", str(self.bundle_folder), "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+        argv += self.options
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(argv, stderr=log, env=os.environ | {"PYTHONWARNINGS": "error"})
         if ready:

@@ -12,6 +12,9 @@ class Verdict(StrEnum):
     UNREADABLE = "Unreadable"
     """The files are not there, or cannot be read."""
     TOO_LARGE = "TooLarge"
+    UNSIGNED = "Unsigned"
+    WRONG_SIGNATURE = "WrongSignature"
+    """Signed, but not this content, or not by a key that is trusted here."""
     DIGEST_MISMATCH = "DigestMismatch"
     MALFORMED = "Malformed"
     """Not canonical JSON of a version that this agent knows."""
@@ -20,6 +23,8 @@ class Verdict(StrEnum):
     GENERATION_WENT_DOWN = "GenerationWentDown"
     GENERATION_REUSED = "GenerationReused"
     """Another content under the generation that is applied."""
+    OTHER_SITE = "OtherSite"
+    """Of another site than the one that runs here, and not from a directory, where alone a new site may be named."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -39,3 +44,7 @@ class BundleRejected(Exception):  # noqa: N818 - a verdict about a bundle, not a
         super().__init__("; ".join(str(problem) for problem in problems))
         self.verdict = verdict
         self.problems = problems
+
+
+class BadSetup(ValueError):  # noqa: N818 - names what it is about
+    """What the agent was given at its start cannot be used, and it must not run without."""

@@ -7,38 +7,48 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from edgeglm_agent.health.status import Status
+from edgeglm_agent.health.status import ConfigStatus, Status
 
 
-def exposition(status: Status) -> bytes:
-    """Return the text that Prometheus scrapes."""
+def exposition(config: ConfigStatus, status: Status | None) -> bytes:
+    """Return the text that Prometheus scrapes; of the configuration alone while there is no site yet."""
     registry = CollectorRegistry()
-    registry.register(_StatusCollector(status))
+    registry.register(_Collector(config, status))
     return generate_latest(registry)
 
 
-class _StatusCollector(Collector):
-    def __init__(self, status: Status) -> None:
+class _Collector(Collector):
+    def __init__(self, config: ConfigStatus, status: Status | None) -> None:
+        self._config = config
         self._status = status
 
     def collect(self) -> Iterator[Metric]:
-        yield from _bundle(self._status)
-        yield from _books(self._status)
-        yield from _graphs(self._status)
-        yield from _spool(self._status)
-        yield from _peers(self._status)
+        yield from _bundle(self._config, self._status.site if self._status else "")
+        if self._status is not None:
+            yield _counter("faults", "Errors that nobody expected.", self._status.faults)
+            yield from _books(self._status)
+            yield from _graphs(self._status)
+            yield from _spool(self._status)
+            yield from _peers(self._status)
 
 
-def _bundle(status: Status) -> Iterator[Metric]:
+def _bundle(config: ConfigStatus, site: str) -> Iterator[Metric]:
+    applied = config.bundle
     info = InfoMetricFamily("edgeglm_agent_bundle", "The bundle that is applied.")
-    info.add_metric([], {"sha256": status.bundle.sha256, "verdict": status.bundle.verdict, "site": status.site})
+    info.add_metric([], {"sha256": applied.sha256, "verdict": applied.verdict, "site": site, "signer": applied.signer})
     yield info
-    yield _gauge("bundle_generation", "Generation of the applied bundle.", status.bundle.generation)
+    yield _gauge("bundle_generation", "Generation of the applied bundle.", applied.generation)
     rejected = CounterMetricFamily("edgeglm_agent_bundle_rejections", "Bundles that were refused.", labels=["reason"])
-    for reason, n in status.rejections.items():
+    for reason, n in config.rejections.items():
         rejected.add_metric([reason], n)
     yield rejected
-    yield _counter("faults", "Errors that nobody expected.", status.faults)
+    source = config.source
+    yield _gauge(
+        "bundle_stale_seconds",
+        "Since what is applied was last seen at its source.",
+        source.stale_seconds,
+    )
+    yield _counter("bundle_source_failures", "Looks at the source at which nothing could be read.", source.failures)
 
 
 def _books(status: Status) -> Iterator[Metric]:

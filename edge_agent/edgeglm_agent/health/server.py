@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from edgeglm_agent.health.metrics import exposition
-from edgeglm_agent.health.status import Status, to_json
+from edgeglm_agent.health.status import ConfigStatus, Status, to_json
 
 DEFAULT_LISTEN: Final = "127.0.0.1:9464"
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -20,6 +20,7 @@ class Probes(msgspec.Struct, frozen=True):
     ready: Callable[[], bool]
     status: Callable[[], Awaitable[Status | None]]
     """None while there is no site yet."""
+    config: Callable[[], ConfigStatus]
 
 
 class Server:
@@ -56,18 +57,23 @@ class Server:
         return _verdict(self._probes.alive(), "the fold has not moved for a minute; see the log")
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        return _verdict(self._probes.ready(), "no bundle is applied yet")
+        return _verdict(self._probes.ready(), self._why_no_site())
 
     async def _status(self, _request: web.Request) -> web.Response:
         status = await self._probes.status()
         if status is None:
-            return _verdict(False, "no bundle is applied yet")
+            return _verdict(False, self._why_no_site())
         return web.Response(body=to_json(status), content_type="application/json")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         status = await self._probes.status()
-        body = exposition(status) if status else b""
+        body = exposition(self._probes.config(), status)
         return web.Response(body=body, headers={"Content-Type": METRICS_TYPE})
+
+    def _why_no_site(self) -> str:
+        config = self._probes.config()
+        told = (config.bundle.reason, config.bundle.message, config.source.failure)
+        return "; ".join(["no bundle is applied yet", *filter(None, told)])
 
 
 def _verdict(well: bool, why_not: str) -> web.Response:  # noqa: FBT001 - the one thing that it is about

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from edgeglm_agent.config.freshness import SourceState
 from edgeglm_agent.config.watch import Applied
 from edgeglm_agent.pipeline import books as entries
 from edgeglm_agent.pipeline.books import imbalance
@@ -117,6 +118,14 @@ class FindingCount(msgspec.Struct, frozen=True, rename="camel"):
     n: int
 
 
+class ConfigStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """The configuration; there before there is a site."""
+
+    bundle: Applied
+    source: SourceState
+    rejections: dict[str, int]
+
+
 class Status(msgspec.Struct, frozen=True, rename="camel"):
     """All of it."""
 
@@ -126,6 +135,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     site_uid: str = msgspec.field(name="siteUID")
     ready: bool
     bundle: Applied
+    source: SourceState
     rejections: dict[str, int]
     books: BooksStatus
     findings: list[FindingCount]

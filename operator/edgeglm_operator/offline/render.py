@@ -17,7 +17,7 @@ from edgeglm_api.selection import Sites
 from edgeglm_api.sensor_graph import SensorGraph
 from edgeglm_operator.observed import Apis, Node
 from edgeglm_operator.reconcile.companions import companions
-from edgeglm_operator.reconcile.compile import compile_bundle, renumbered
+from edgeglm_operator.reconcile.compile import Compiled, compile_bundle, renumbered
 from edgeglm_operator.reconcile.placement import Place, port_conflicts, refusal, sites_of
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.reconcile.revision import revision_of, with_revision
@@ -41,6 +41,7 @@ _KINDS: Final[Mapping[type, str]] = {
     EdgeSite: EDGE_SITE,
 }
 
+PLACEHOLDER: Final = "<uid of "
 _ADDRESS: Final = "<address of each replica>"
 _ALL_APIS: Final = Apis(scaled_objects=True, pod_monitors=True, http_routes=True, inference_pools=True)
 
@@ -80,6 +81,13 @@ def render(wishes: Wishes, settings: Settings) -> Rendered:
     return result
 
 
+def compile_sites(wishes: Wishes) -> Iterator[tuple[EdgeSite, Compiled]]:
+    """What each site would be given."""
+    known = _named(wishes)
+    for site, node in _sites(known, Rendered()):
+        yield site, _compiled(site, node, known)
+
+
 def to_yaml(rendered: Rendered) -> str:
     """The manifests as YAML, with a comment on what stands for things that only a cluster knows."""
     text = yaml.dump_all(
@@ -90,10 +98,10 @@ def to_yaml(rendered: Rendered) -> str:
 
 def _preface(text: str) -> Iterator[str]:
     yield "What the operator applies. It adds the annotation edgeglm.io/intent-hash to each object."
-    found = sorted({part.partition(">")[0] for part in text.split("<uid of ")[1:]})
+    found = sorted({part.partition(">")[0] for part in text.split(PLACEHOLDER)[1:]})
     if found:
         yield "Only a cluster knows UIDs, and the digest of a bundle, which holds them, differs there; here stand:"
-        yield from (f"  <uid of {who}>" for who in found)
+        yield from (f"  {PLACEHOLDER}{who}>" for who in found)
     if _ADDRESS in text:
         yield f"The Job is made once all replicas are ready; {_ADDRESS} stands for one --url= each."
 
@@ -112,7 +120,7 @@ def _with_uid(resource: T) -> T:
     if resource.metadata.uid:
         return resource
     name = resource.metadata
-    uid = f"<uid of {_KINDS[type(resource)]}/{name.namespace}/{name.name}>"
+    uid = f"{PLACEHOLDER}{_KINDS[type(resource)]}/{name.namespace}/{name.name}>"
     return msgspec.structs.replace(resource, metadata=msgspec.structs.replace(name, uid=uid))
 
 
@@ -214,8 +222,7 @@ def _made(namespace: str, node: Node) -> EdgeSite:
 
 def _render_site(site: EdgeSite, node: Node, known: Wishes, settings: Settings, result: Rendered) -> None:
     namespace = site.metadata.namespace
-    services = [service for service in known.services if service.metadata.namespace == namespace]
-    compiled = compile_bundle(site, node, _graphs_at(known, namespace, node), services)
+    compiled = _compiled(site, node, known)
     for name, refused in compiled.refusals.items():
         result.notes.append(f"{SENSOR_GRAPH}/{namespace}/{name}: at EdgeSite {site.metadata.name}: {refused.message}")
     if not compiled.bundle.graphs:
@@ -225,6 +232,12 @@ def _render_site(site: EdgeSite, node: Node, known: Wishes, settings: Settings, 
     result.manifests.append(
         make_agent_deployment(site, settings, key_secrets=secrets_of(bundle), broker_secrets=broker_secrets_of(bundle))
     )
+
+
+def _compiled(site: EdgeSite, node: Node, known: Wishes) -> Compiled:
+    namespace = site.metadata.namespace
+    services = [service for service in known.services if service.metadata.namespace == namespace]
+    return compile_bundle(site, node, _graphs_at(known, namespace, node), services)
 
 
 def _graphs_at(known: Wishes, namespace: str, node: Node) -> list[SensorGraph]:

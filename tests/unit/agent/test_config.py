@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgeglm_agent.config.last_good import load_last_good, save_last_good
+from edgeglm_agent.config.directory import DirectorySource
+from edgeglm_agent.config.last_good import LastGood
 from edgeglm_agent.config.problem import BundleRejected, Verdict
+from edgeglm_agent.config.trust import Trust
 from edgeglm_agent.config.verify import Received, Verified, succeeds, verify
-from edgeglm_agent.config.watch import Watch
 from edgeglm_agent.main import main
 from edgeglm_api.bundle import Broker, Bundle, Endpoint, Limits, digest, encode
 from edgeglm_api.sensor_graph import (
@@ -25,6 +26,7 @@ from edgeglm_api.sensor_graph import (
     TopologyNode,
 )
 from tests.edge.bundles import a_bundle, a_graph, a_source, write_bundle
+from tests.unit.agent.watched import Watched
 
 
 def received(bundle: Bundle) -> Received:
@@ -154,21 +156,18 @@ def test_generations_never_go_down_and_are_never_used_twice() -> None:
 
 
 def test_the_last_good_bundle_is_kept_whole(tmp_path: Path) -> None:
-    assert load_last_good(tmp_path) is None
-    save_last_good(tmp_path, verified(generation=3))
-    assert load_last_good(tmp_path) == verified(generation=3)
+    last_good = LastGood(tmp_path, Trust())
+    assert last_good.load() is None
+    last_good.save(verified(generation=3))
+    assert last_good.load() == verified(generation=3)
     kept = tmp_path / "last-good-bundle"
     kept.write_bytes(kept.read_bytes()[:-10])
-    assert load_last_good(tmp_path) is None
+    assert last_good.load() is None
 
 
 async def test_a_change_is_looked_at_twice_before_it_is_called_broken(tmp_path: Path) -> None:
-    applied: list[Verified] = []
-
-    async def apply(bundle: Verified) -> None:
-        applied.append(bundle)
-
-    watch = Watch(tmp_path, apply)
+    site = Watched(DirectorySource(tmp_path), tmp_path / "data")
+    watch = site.watch
     write_bundle(tmp_path, a_bundle())
     await watch.look()
     (tmp_path / "bundle.json").write_bytes(b"{")
@@ -182,27 +181,52 @@ async def test_a_change_is_looked_at_twice_before_it_is_called_broken(tmp_path: 
     write_bundle(tmp_path, a_bundle(generation=2))
     await watch.look()
     assert watch.state.verdict == "Applied"
-    assert [each.bundle.generation for each in applied] == [1, 2]
+    assert site.generations == [1, 2]
+
+
+async def test_what_the_last_good_bundle_says_holds_after_a_restart_too(tmp_path: Path) -> None:
+    """An older bundle that is mounted while the agent is down does not become the newest by a restart."""
+    LastGood(tmp_path / "data", Trust()).save(verified(generation=5))
+    for mounted, told in (
+        (4, ("Rejected", "GenerationWentDown", 5)),
+        (5, ("Applied", "Applied", 5)),
+        (6, ("Applied", "Applied", 6)),
+    ):
+        write_bundle(tmp_path, a_bundle(generation=mounted))
+        site = Watched(DirectorySource(tmp_path), tmp_path / "data")
+        await site.watch.start()
+        await site.watch.look()
+        assert site.told == told
+        assert len(site.applied) == 1, "begun once"
+
+
+async def test_a_new_bundle_that_cannot_be_kept_is_not_begun_with(tmp_path: Path) -> None:
+    write_bundle(tmp_path, a_bundle())
+    site = Watched(DirectorySource(tmp_path), tmp_path / "data")
+    await site.watch.start()
+    (tmp_path / "data" / "last-good-bundle.new").mkdir()
+    write_bundle(tmp_path, a_bundle(generation=2))
+    await site.watch.look()
+    assert site.generations == [1]
+    assert "generation 2 cannot be kept: " in site.watch.source.failure
+    (tmp_path / "data" / "last-good-bundle.new").rmdir()
+    await site.watch.look()
+    assert site.generations == [1, 2]
 
 
 async def test_a_swapped_link_is_read_as_one(tmp_path: Path) -> None:
     """A ConfigMap volume: the files are links through `..data`, which is swapped at once."""
-    seen: list[int] = []
-
-    async def apply(bundle: Verified) -> None:
-        seen.append(bundle.bundle.generation)
-
     for generation in (1, 2):
         write_bundle(tmp_path / f"..{generation}", a_bundle(generation=generation))
     data = tmp_path / "..data"
     data.symlink_to("..1")
-    watch = Watch(tmp_path, apply)
-    await watch.look()
+    site = Watched(DirectorySource(tmp_path), tmp_path / "data")
+    await site.watch.look()
     draft = tmp_path / "..draft"
     draft.symlink_to("..2")
     draft.replace(data)
-    await watch.look()
-    assert seen == [1, 2]
+    await site.watch.look()
+    assert site.generations == [1, 2]
 
 
 def test_check_says_good_or_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
