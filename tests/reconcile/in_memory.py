@@ -197,7 +197,7 @@ class InMemoryCluster:
         metadata: Manifest = {"name": name.name, "uid": uid, "generation": 0}
         if kind.namespaced:
             metadata["namespace"] = name.namespace
-        metadata["creationTimestamp"] = f"2026-01-01T00:00:{number % 60:02}Z"
+        metadata["creationTimestamp"] = f"2026-01-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z"
         return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
 
     def _write(

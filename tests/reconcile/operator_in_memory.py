@@ -6,14 +6,11 @@ from edgeglm_operator.discovery import Discovery
 from edgeglm_operator.feed import Feed
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.errors import KubeError
-from edgeglm_operator.kube.kinds import EDGE_SITES, INFERENCE_SERVICES, NODES, SENSOR_GRAPHS, Kind
+from edgeglm_operator.kube.kinds import NODES, Kind
 from edgeglm_operator.obs.metrics import Metrics
-from edgeglm_operator.reconcile.controller import Controller, Reconciler
-from edgeglm_operator.reconcile.edge_site import EdgeSiteReconciler
-from edgeglm_operator.reconcile.fleet import FleetReconciler
-from edgeglm_operator.reconcile.inference_service import InferenceServiceReconciler
-from edgeglm_operator.reconcile.sensor_graph import SensorGraphReconciler
-from edgeglm_operator.reconcile.triggers import FLEET, all_services, concerns
+from edgeglm_operator.reconcile.by_kind import reconcilers
+from edgeglm_operator.reconcile.controller import Controller
+from edgeglm_operator.reconcile.triggers import all_services, concerns
 from edgeglm_operator.reconcile.world import World
 from edgeglm_operator.resync import SELECTORS, Lister
 from edgeglm_operator.settings import Settings
@@ -64,7 +61,7 @@ class OperatorInMemory:
             instance="test",
         )
         self.controller = Controller(
-            self.queue, self._reconcilers(), may_act=self._always, clock=self.clock, metrics=metrics
+            self.queue, reconcilers(self.world), may_act=self._always, clock=self.clock, metrics=metrics
         )
 
         self._told: dict[tuple[Kind, Name], str] = {}
@@ -129,14 +126,6 @@ class OperatorInMemory:
             (kind, name): found
             for (kind, name), found in self.cluster.objects.items()
             if kind in selectors and matches(found, selectors[kind])
-        }
-
-    def _reconcilers(self) -> dict[str, Reconciler]:
-        return {
-            INFERENCE_SERVICES.name: InferenceServiceReconciler(self.world),
-            SENSOR_GRAPHS.name: SensorGraphReconciler(self.world),
-            EDGE_SITES.name: EdgeSiteReconciler(self.world),
-            FLEET: FleetReconciler(self.world),
         }
 
     async def _always(self) -> None:
