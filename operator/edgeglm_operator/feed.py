@@ -3,16 +3,12 @@
 The watch, the full lists and the answers to our own requests all come this way.
 """
 
-import logging
 from collections.abc import Callable, Iterable
 
-from edgeglm_api.model import InvalidObject
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.kinds import Kind
 from edgeglm_operator.store import Change, Name, Store
 from edgeglm_operator.workqueue import Key
-
-log = logging.getLogger(__name__)
 
 Concerns = Callable[[Store, Change], Iterable[Key]]
 
@@ -27,12 +23,7 @@ class Feed:
 
     def put(self, kind: Kind, raw: Manifest) -> bool:
         """An object as it is now; True when that was news."""
-        try:
-            change = self._store.put(kind, raw)
-        except InvalidObject as error:
-            # An older CRD let it in. It cannot be understood, so it is as if it were not there; the rest goes on.
-            log.warning("%s %s is passed over: %s", kind.name, raw["metadata"]["name"], error)
-            return False
+        change = self._store.put(kind, raw)
         self._pass_on(change)
         return change is not None
 

@@ -25,18 +25,15 @@ from edgeglm_operator.feed import Feed
 from edgeglm_operator.flags import parser, settings_of
 from edgeglm_operator.kube.connection import Connection, connect
 from edgeglm_operator.kube.errors import KubeError
-from edgeglm_operator.kube.kinds import EDGE_SITES, INFERENCE_SERVICES, NODES, OPTIONAL_CHILD_KINDS, SENSOR_GRAPHS
+from edgeglm_operator.kube.kinds import NODES, OPTIONAL_CHILD_KINDS
 from edgeglm_operator.kube.rest import RestClient
 from edgeglm_operator.lease import Elector, LeaseLost
 from edgeglm_operator.obs.health import STALLED_SECONDS, Check, HealthServer, Heartbeat
 from edgeglm_operator.obs.logs import configure_logs
 from edgeglm_operator.obs.metrics import Metrics
-from edgeglm_operator.reconcile.controller import RECONCILE_TIMEOUT_SECONDS, WORKERS, Controller, Reconciler
-from edgeglm_operator.reconcile.edge_site import EdgeSiteReconciler
-from edgeglm_operator.reconcile.fleet import FleetReconciler
-from edgeglm_operator.reconcile.inference_service import InferenceServiceReconciler
-from edgeglm_operator.reconcile.sensor_graph import SensorGraphReconciler
-from edgeglm_operator.reconcile.triggers import FLEET, all_services, concerns, everything
+from edgeglm_operator.reconcile.by_kind import reconcilers
+from edgeglm_operator.reconcile.controller import RECONCILE_TIMEOUT_SECONDS, WORKERS, Controller
+from edgeglm_operator.reconcile.triggers import all_services, concerns, everything
 from edgeglm_operator.reconcile.world import World
 from edgeglm_operator.resync import SELECTORS, Lister
 from edgeglm_operator.settings import Settings
@@ -83,7 +80,7 @@ class Operator:
             instance=self.identity,
         )
         self.controller = Controller(
-            self.queue, _reconcilers(world), may_act=self._may_act, clock=clock, metrics=metrics
+            self.queue, reconcilers(world), may_act=self._may_act, clock=clock, metrics=metrics
         )
         self.health = HealthServer(metrics, alive=self._alive(), ready=[Check("listed", self.listed.is_set)])
         self._measure(metrics)
@@ -192,15 +189,6 @@ class Operator:
         for kind in SELECTORS:
             table = self.store.table(kind)
             measure(f"edgeglm_observed_{kind.plural}", "How many are observed.", table.__len__)
-
-
-def _reconcilers(world: World) -> dict[str, Reconciler]:
-    return {
-        INFERENCE_SERVICES.name: InferenceServiceReconciler(world),
-        SENSOR_GRAPHS.name: SensorGraphReconciler(world),
-        EDGE_SITES.name: EdgeSiteReconciler(world),
-        FLEET: FleetReconciler(world),
-    }
 
 
 def _now() -> str:

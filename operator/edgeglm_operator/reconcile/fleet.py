@@ -61,10 +61,13 @@ class FleetReconciler:
         present = [snapshot.unpack() for snapshot in self._world.store.site_objects.in_namespace(namespace)]
         ours = {site["metadata"]["name"]: site for site in present if _is_ours(site)}
         others = [site for site in present if not _is_ours(site)]
-        wanted = self._wanted(namespace, taken={site["spec"]["nodeName"] for site in others})
+        wanted = self._wanted(namespace, taken={_node_of(site) for site in others})
         named = {site["metadata"]["name"] for site in others}
         for name in wanted.keys() & named:
             log.warning("the EdgeSite %s stands for another node; the node called so gets no site", name)
+        if self._is_blind(namespace):
+            # Which nodes those select nobody knows: what is there for them, and belongs to them, stays.
+            return Plan([intent for name, intent in wanted.items() if name not in named | ours.keys()], [])
         missing = [
             intent
             for name, intent in wanted.items()
@@ -72,7 +75,12 @@ class FleetReconciler:
         ]
         return Plan(missing, [site for name, site in ours.items() if name not in wanted and not _is_going(site)])
 
-    def _wanted(self, namespace: str, *, taken: set[str]) -> dict[str, Manifest]:
+    def _is_blind(self, namespace: str) -> bool:
+        """Whether something that may select nodes cannot be read."""
+        store = self._world.store
+        return bool(store.services.unreadable(namespace) or store.graphs.unreadable(namespace))
+
+    def _wanted(self, namespace: str, *, taken: set[str | None]) -> dict[str, Manifest]:
         """The sites that should be, by name."""
         sites = {}
         for node in self._world.store.nodes.all():
@@ -130,6 +138,13 @@ def _is_ending(selector: InferenceService | SensorGraph) -> bool:
 
 def _is_ours(site: Manifest) -> bool:
     return bool((site["metadata"].get("labels") or {}).get(labels.MANAGED_BY) == labels.MANAGER)
+
+
+def _node_of(site: Manifest) -> str | None:
+    """The node that a site stands for, as far as it can be read."""
+    spec = site.get("spec")
+    node = spec.get("nodeName") if isinstance(spec, dict) else None
+    return node if isinstance(node, str) else None
 
 
 def _is_going(site: Manifest) -> bool:

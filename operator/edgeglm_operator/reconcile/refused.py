@@ -7,6 +7,7 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Why a wish is refused. Stable words: people and alerts look for them."""
 
+    INVALID_SPEC = "InvalidSpec"
     INVALID_MODEL = "InvalidModel"
     RESERVED_FLAG = "ReservedFlag"
     RESERVED_VARIABLE = "ReservedVariable"
