@@ -8,7 +8,7 @@ import copy
 import itertools
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from edgeglm_operator.kube import kinds
@@ -123,6 +123,12 @@ class InMemoryCluster:
         kind, name = _identity(manifest)
         live = self.objects.get((kind, name)) or self._new(kind, name)
         return self._keep(kind, name, merged(live, manifest))
+
+    def restore(self, objects: Iterable[Manifest]) -> None:
+        """Whole objects as another cluster had them; what comes later is newer than they are."""
+        self._numbers = itertools.count(1_000_000)
+        for manifest in objects:
+            self.objects[_identity(manifest)] = manifest
 
     def remove(self, kind: Kind, namespace: str, name: str) -> None:
         """Delete, and collect what nobody owns any more."""

@@ -11,9 +11,10 @@ from edgeglm_api.sensor_graph import SensorGraph
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.errors import NotFound
 from edgeglm_operator.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EDGE_SITES, SENSOR_GRAPHS
-from edgeglm_operator.observed import Node
+from edgeglm_operator.observed import Node, deployment_from
 from edgeglm_operator.reconcile.children import Children, Parent
 from edgeglm_operator.reconcile.compile import Compiled, compile_bundle, renumbered
+from edgeglm_operator.reconcile.kept_template import keeping_template
 from edgeglm_operator.reconcile.outcome import Result, result_of
 from edgeglm_operator.reconcile.placement import sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused
@@ -126,12 +127,14 @@ def kept_for_unreadable(world: World, site: EdgeSite, graphs: Iterable[SensorGra
 async def want_agent(scope: Scope) -> None:
     """The agent, as long as there is a graph for it."""
     metadata = scope.site.metadata
+    live = scope.world.store.deployments.get(metadata.namespace, agent_name(metadata.name))
     if scope.children.blocked:
         return  # without its bundle an agent cannot even start
     if scope.bundle is not None and scope.needs_agent:
         keys = secrets_of(scope.bundle)
-        await scope.children.ensure(make_agent_deployment(scope.site, scope.world.settings, key_secrets=keys))
-    elif scope.world.store.deployments.get(metadata.namespace, agent_name(metadata.name)) is not None:
+        made = make_agent_deployment(scope.site, scope.world.settings, key_secrets=keys)
+        await scope.children.ensure(keeping_template(made, deployment_from(live.unpack()) if live else None))
+    elif live is not None:
         await scope.children.prune((DEPLOYMENTS,), {labels.SITE: metadata.name}, keep=lambda _: False)
 
 

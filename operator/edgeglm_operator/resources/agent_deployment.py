@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
+from edgeglm_api import labels
 from edgeglm_api.edge_site import EdgeSite
 from edgeglm_operator.resources.agent_keys import DIRECTORY as KEYS_DIRECTORY
+from edgeglm_operator.resources.asked import asked_of_agent
 from edgeglm_operator.resources.edge_placement import on_edge_node
 from edgeglm_operator.resources.manifest import Manifest, manifest, owned_by
 from edgeglm_operator.resources.names import agent_name, bundle_name, key_volume_name
@@ -35,6 +37,7 @@ def make_agent_deployment(site: EdgeSite, settings: Settings, *, key_secrets: Se
         site.metadata.namespace,
         agent_name(site.metadata.name),
         labels=component(AGENT) | selector,
+        annotations={labels.SPEC_HASH: asked_of_agent(site, key_secrets)},
         owner=owned_by(site),
         spec={
             "replicas": 0 if site.spec.suspend else 1,
