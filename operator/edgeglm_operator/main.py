@@ -35,7 +35,7 @@ from edgeglm_operator.reconcile.by_kind import reconcilers
 from edgeglm_operator.reconcile.controller import RECONCILE_TIMEOUT_SECONDS, WORKERS, Controller
 from edgeglm_operator.reconcile.triggers import all_services, concerns, everything
 from edgeglm_operator.reconcile.world import World
-from edgeglm_operator.resync import SELECTORS, Lister
+from edgeglm_operator.resync import SELECTORS, Lister, selectors
 from edgeglm_operator.settings import Settings
 from edgeglm_operator.store import Store
 from edgeglm_operator.watch import Watch
@@ -61,10 +61,12 @@ class Operator:
         self.identity = os.environ.get("POD_NAME") or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self.store = Store()
         self.queue = WorkQueue(clock=clock)
-        self.feed = Feed(self.store, concerns=concerns, enqueue=self.queue.add)
-        self.lister = Lister(client, self.store, self.feed, namespaces=settings.watch_namespaces, metrics=metrics)
+        self.feed = Feed(self.store, shard=settings.shard, concerns=concerns, enqueue=self.queue.add)
+        self.lister = Lister(client, self.store, self.feed, settings=settings, metrics=metrics)
         self.discovery = Discovery(client, self.store, self.lister, on_change=self._look_at_services)
-        self.elector = Elector(client, namespace=settings.namespace, identity=self.identity, clock=clock)
+        self.elector = Elector(
+            client, namespace=settings.namespace, name=settings.lease_name, identity=self.identity, clock=clock
+        )
         self.watch = Watch(connection, self.feed, metrics, identity=self.identity)
         self.heartbeat = Heartbeat(clock)
         self.listed = asyncio.Event()
@@ -124,8 +126,10 @@ class Operator:
         log.info("everything is listed; observing as %s", self.identity)
 
     async def _observe(self) -> None:
-        kinds = [kind for kind in SELECTORS if kind is not NODES or self.store.nodes_readable]
-        await self.watch.run(kinds, namespaces=self._settings.watch_namespaces, on_stop=self._stop)
+        watched = dict(selectors(self._settings.shard))
+        if not self.store.nodes_readable:
+            del watched[NODES]
+        await self.watch.run(watched, namespaces=self._settings.watch_namespaces, on_stop=self._stop)
 
     async def _may_act(self) -> None:
         await self.listed.wait()

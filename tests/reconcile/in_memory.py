@@ -285,7 +285,7 @@ def without_dropped(live: Mapping[str, Any], known: Mapping[str, Any], intent: M
 
 
 def matches(found: Manifest, selector: str) -> bool:
-    """`key=value`, `key` and `key in (a,b)`, joined by commas."""
+    """`key=value`, `key`, `!key` and `key in (a,b)`, joined by commas."""
     labels = found["metadata"].get("labels") or {}
     return all(_holds(labels, term) for term in re.split(r",(?![^(]*\))", selector) if term)
 
@@ -294,6 +294,8 @@ def _holds(labels: Mapping[str, str], term: str) -> bool:
     if " in " in term:
         key, _, values = term.partition(" in ")
         return labels.get(key) in values.strip("()").split(",")
+    if term.startswith("!"):
+        return term[1:] not in labels
     key, equals, value = term.partition("=")
     return labels.get(key) == value if equals else key in labels
 

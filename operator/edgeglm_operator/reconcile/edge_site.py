@@ -10,11 +10,12 @@ from edgeglm_api.model import InvalidObject
 from edgeglm_api.sensor_graph import SensorGraph
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.errors import NotFound
-from edgeglm_operator.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EDGE_SITES, SENSOR_GRAPHS
+from edgeglm_operator.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EDGE_SITES, INFERENCE_SERVICES, SENSOR_GRAPHS
 from edgeglm_operator.observed import Node, deployment_from
 from edgeglm_operator.reconcile.children import Children, Parent
 from edgeglm_operator.reconcile.compile import Compiled, compile_bundle, renumbered
 from edgeglm_operator.reconcile.kept_template import keeping_template
+from edgeglm_operator.reconcile.of_others import is_of_others
 from edgeglm_operator.reconcile.outcome import Result, result_of
 from edgeglm_operator.reconcile.placement import sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused
@@ -97,7 +98,7 @@ async def want_bundle(scope: Scope, node: Node) -> None:
     namespace = scope.site.metadata.namespace
     scope.graphs = graphs_at(scope.world, scope.site, node)
     scope.compiled = compile_bundle(scope.site, node, scope.graphs, scope.world.store.services.in_namespace(namespace))
-    if kept := kept_for_unreadable(scope.world, scope.site, scope.graphs):
+    if kept := kept_for_unreadable(scope.world, scope.site, scope.graphs) or await kept_for_others(scope):
         scope.children.blocked = kept
         return
     scope.bundle = await _numbered(scope, scope.compiled.bundle)
@@ -115,13 +116,36 @@ def kept_for_unreadable(world: World, site: EdgeSite, graphs: Iterable[SensorGra
         if asked is not None and asked.name in services:
             lost[graph.metadata.name] = f"InferenceService {asked.name}"
     config_map = store.config_maps.get(metadata.namespace, bundle_name(metadata.name))
-    if not lost or config_map is None or not (there := _graphs_in(config_map.unpack(), lost)):
+    if not lost or config_map is None:
+        return None
+    there = _graphs_in(config_map.unpack(), if_unreadable=lost).intersection(lost)
+    if not there:
         return None
     return Refused(
         Reason.INVALID_SPEC,
         f"{lost[min(there)]} cannot be read; its status says why. The site goes on with the bundle that it has, and"
         " gets no other until that is mended",
     )
+
+
+async def kept_for_others(scope: Scope) -> Refused | None:
+    """Why the site keeps the bundle that it has: a graph in it, or what that asks, is another operator's by now."""
+    metadata = scope.site.metadata
+    if not scope.world.settings.shard.selector or scope.compiled is None:
+        return None
+    config_map = scope.world.store.config_maps.get(metadata.namespace, bundle_name(metadata.name))
+    there = _graphs_in(config_map.unpack()) if config_map else set()
+    asked = {graph.metadata.name: graph.spec.reasoning.service_ref for graph in scope.graphs}
+    for name in sorted(there - {graph.name for graph in scope.compiled.bundle.graphs}):
+        service = asked.get(name)
+        kind, gone = (INFERENCE_SERVICES, service.name) if service else (SENSOR_GRAPHS, name)
+        if await is_of_others(scope.world, kind, metadata.namespace, gone):
+            return Refused(
+                Reason.OTHER_SHARD,
+                f"{kind.name} {gone} is another operator's by its labels, and this site is not; the site goes on with"
+                " the bundle that it has: label the site, its graphs and what they ask alike",
+            )
+    return None
 
 
 async def want_agent(scope: Scope) -> None:
@@ -223,13 +247,13 @@ async def _live(world: World, namespace: str, name: str) -> Manifest | None:
         return None
 
 
-def _graphs_in(config_map: Manifest, names: Iterable[str]) -> set[str]:
-    """Which of these graphs a bundle has; all of them if another release wrote it so that it cannot be read."""
+def _graphs_in(config_map: Manifest, if_unreadable: Iterable[str] = ()) -> set[str]:
+    """The graphs of a bundle. Another release may have written it so that it cannot be read."""
     try:
         bundle = decode(((config_map.get("data") or {}).get(BUNDLE_FILE) or "").encode())
     except InvalidObject:
-        return set(names)
-    return {graph.name for graph in bundle.graphs}.intersection(names)
+        return set(if_unreadable)
+    return {graph.name for graph in bundle.graphs}
 
 
 def _of_config_map(config_map: Manifest | None) -> BundleStatus | None:

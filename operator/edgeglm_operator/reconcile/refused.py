@@ -26,6 +26,7 @@ class Reason(StrEnum):
     PROMETHEUS_NOT_CONFIGURED = "PrometheusNotConfigured"
     PROMETHEUS_OPERATOR_MISSING = "PrometheusOperatorMissing"
     GATEWAY_API_MISSING = "GatewayAPIMissing"
+    OTHER_SHARD = "OtherShard"
     BUNDLE_TOO_LARGE = "BundleTooLarge"
 
 
