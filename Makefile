@@ -39,6 +39,9 @@ test: parts ## every test, on real parts; sets up what is missing
 golden: $(READY) ## write the golden files anew; read the diff
 	$(BIN)/pytest -q tests/golden --update-golden
 
+record: $(READY) ## write down for later releases what this one makes of the golden scenes: RELEASE=0.2
+	$(BIN)/pytest -q tests/upgrade --record-release=$(RELEASE)
+
 lock: $(READY) ## write requirements/*.txt anew from pyproject.toml
 	for extra in operator agent dev; do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
@@ -71,4 +74,4 @@ bench-operator: parts ## the operator on 100, 1,000 and 5,000 services beside th
 demo: parts ## the whole system on this machine, from a custom resource to an answer (KEEP=1 leaves it running)
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-.PHONY: help setup lint type format test-fast test golden lock figures parts engine images cluster-up cluster-down bench-operator demo
+.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator demo

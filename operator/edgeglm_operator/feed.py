@@ -3,16 +3,13 @@
 The watch, the full lists and the answers to our own requests all come this way.
 """
 
-import logging
 from collections.abc import Callable, Iterable
 
-from edgeglm_api.model import InvalidObject
 from edgeglm_operator.kube.client import Manifest
-from edgeglm_operator.kube.kinds import Kind
+from edgeglm_operator.kube.kinds import WISHES, Kind
+from edgeglm_operator.shard import Shard
 from edgeglm_operator.store import Change, Name, Store
 from edgeglm_operator.workqueue import Key
-
-log = logging.getLogger(__name__)
 
 Concerns = Callable[[Store, Change], Iterable[Key]]
 
@@ -20,19 +17,18 @@ Concerns = Callable[[Store, Change], Iterable[Key]]
 class Feed:
     """Takes objects in and passes on whom they concern."""
 
-    def __init__(self, store: Store, *, concerns: Concerns, enqueue: Callable[[Key], None]) -> None:
+    def __init__(self, store: Store, *, shard: Shard, concerns: Concerns, enqueue: Callable[[Key], None]) -> None:
         self._store = store
+        self._shard = shard
         self._concerns = concerns
         self._enqueue = enqueue
 
     def put(self, kind: Kind, raw: Manifest) -> bool:
-        """An object as it is now; True when that was news."""
-        try:
-            change = self._store.put(kind, raw)
-        except InvalidObject as error:
-            # An older CRD let it in. It cannot be understood, so it is as if it were not there; the rest goes on.
-            log.warning("%s %s is passed over: %s", kind.name, raw["metadata"]["name"], error)
-            return False
+        """An object as it is now; True when that was news. One that has come to be another operator's is let go."""
+        metadata = raw["metadata"]
+        if kind in WISHES and not self._shard.meets(metadata.get("labels") or {}):
+            return self.remove(kind, Name(metadata["namespace"], metadata["name"]))
+        change = self._store.put(kind, raw)
         self._pass_on(change)
         return change is not None
 

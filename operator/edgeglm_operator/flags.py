@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgeglm_operator.resync import INTERVAL_SECONDS
 from edgeglm_operator.settings import Settings
+from edgeglm_operator.shard import Shard, shard_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,6 +30,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         prometheus_url=options.prometheus_url,
         pod_monitor_labels=dict(options.pod_monitor_label),
         watch_namespaces=tuple(options.watch_namespace),
+        shard=options.watch_label_selector,
+        lease_name=options.lease_name,
     )
 
 
@@ -58,6 +61,18 @@ def _add_where_it_looks(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--watch-namespace", action="append", default=[], help="serve only this namespace; may be repeated"
     )
+    made.add_argument(
+        "--watch-label-selector",
+        default=Settings().shard,
+        type=_shard,
+        metavar="SELECTOR",
+        help="serve only objects with these labels: KEY=VALUE or !KEY, with commas in between",
+    )
+    made.add_argument(
+        "--lease-name",
+        default=Settings().lease_name,
+        help="operators with different objects need different ones (default: %(default)s)",
+    )
     made.add_argument("--kubeconfig", type=Path, help="default: the pod's service account")
 
 
@@ -86,6 +101,13 @@ def _add_process(made: argparse.ArgumentParser) -> None:
         help="how often everything is listed and looked at, against missed events (default: %(default)g)",
     )
     made.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+
+
+def _shard(text: str) -> Shard:
+    try:
+        return shard_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -18,7 +18,6 @@ from edgeglm_operator.kube import kinds
 from edgeglm_operator.kube.client import KubeClient, Manifest
 from edgeglm_operator.kube.errors import Conflict, Forbidden, KubeError, NotFound
 
-LEASE_NAME: Final = "edgeglm-operator"
 DURATION_SECONDS: Final = 15
 RENEW_DEADLINE_SECONDS: Final = 10
 """The holder gives up this long after its last success: before anybody else may take over."""
@@ -35,7 +34,7 @@ class Elector:
     """One candidate."""
 
     def __init__(
-        self, client: KubeClient, *, namespace: str, identity: str, clock: Callable[[], float], name: str = LEASE_NAME
+        self, client: KubeClient, *, namespace: str, name: str, identity: str, clock: Callable[[], float]
     ) -> None:
         self._client = client
         self._namespace = namespace

@@ -25,20 +25,17 @@ from edgeglm_operator.feed import Feed
 from edgeglm_operator.flags import parser, settings_of
 from edgeglm_operator.kube.connection import Connection, connect
 from edgeglm_operator.kube.errors import KubeError
-from edgeglm_operator.kube.kinds import EDGE_SITES, INFERENCE_SERVICES, NODES, OPTIONAL_CHILD_KINDS, SENSOR_GRAPHS
+from edgeglm_operator.kube.kinds import NODES, OPTIONAL_CHILD_KINDS
 from edgeglm_operator.kube.rest import RestClient
 from edgeglm_operator.lease import Elector, LeaseLost
 from edgeglm_operator.obs.health import STALLED_SECONDS, Check, HealthServer, Heartbeat
 from edgeglm_operator.obs.logs import configure_logs
 from edgeglm_operator.obs.metrics import Metrics
-from edgeglm_operator.reconcile.controller import RECONCILE_TIMEOUT_SECONDS, WORKERS, Controller, Reconciler
-from edgeglm_operator.reconcile.edge_site import EdgeSiteReconciler
-from edgeglm_operator.reconcile.fleet import FleetReconciler
-from edgeglm_operator.reconcile.inference_service import InferenceServiceReconciler
-from edgeglm_operator.reconcile.sensor_graph import SensorGraphReconciler
-from edgeglm_operator.reconcile.triggers import FLEET, all_services, concerns, everything
+from edgeglm_operator.reconcile.by_kind import reconcilers
+from edgeglm_operator.reconcile.controller import RECONCILE_TIMEOUT_SECONDS, WORKERS, Controller
+from edgeglm_operator.reconcile.triggers import all_services, concerns, everything
 from edgeglm_operator.reconcile.world import World
-from edgeglm_operator.resync import SELECTORS, Lister
+from edgeglm_operator.resync import SELECTORS, Lister, selectors
 from edgeglm_operator.settings import Settings
 from edgeglm_operator.store import Store
 from edgeglm_operator.watch import Watch
@@ -64,10 +61,12 @@ class Operator:
         self.identity = os.environ.get("POD_NAME") or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self.store = Store()
         self.queue = WorkQueue(clock=clock)
-        self.feed = Feed(self.store, concerns=concerns, enqueue=self.queue.add)
-        self.lister = Lister(client, self.store, self.feed, namespaces=settings.watch_namespaces, metrics=metrics)
+        self.feed = Feed(self.store, shard=settings.shard, concerns=concerns, enqueue=self.queue.add)
+        self.lister = Lister(client, self.store, self.feed, settings=settings, metrics=metrics)
         self.discovery = Discovery(client, self.store, self.lister, on_change=self._look_at_services)
-        self.elector = Elector(client, namespace=settings.namespace, identity=self.identity, clock=clock)
+        self.elector = Elector(
+            client, namespace=settings.namespace, name=settings.lease_name, identity=self.identity, clock=clock
+        )
         self.watch = Watch(connection, self.feed, metrics, identity=self.identity)
         self.heartbeat = Heartbeat(clock)
         self.listed = asyncio.Event()
@@ -83,7 +82,7 @@ class Operator:
             instance=self.identity,
         )
         self.controller = Controller(
-            self.queue, _reconcilers(world), may_act=self._may_act, clock=clock, metrics=metrics
+            self.queue, reconcilers(world), may_act=self._may_act, clock=clock, metrics=metrics
         )
         self.health = HealthServer(metrics, alive=self._alive(), ready=[Check("listed", self.listed.is_set)])
         self._measure(metrics)
@@ -127,8 +126,10 @@ class Operator:
         log.info("everything is listed; observing as %s", self.identity)
 
     async def _observe(self) -> None:
-        kinds = [kind for kind in SELECTORS if kind is not NODES or self.store.nodes_readable]
-        await self.watch.run(kinds, namespaces=self._settings.watch_namespaces, on_stop=self._stop)
+        watched = dict(selectors(self._settings.shard))
+        if not self.store.nodes_readable:
+            del watched[NODES]
+        await self.watch.run(watched, namespaces=self._settings.watch_namespaces, on_stop=self._stop)
 
     async def _may_act(self) -> None:
         await self.listed.wait()
@@ -192,15 +193,6 @@ class Operator:
         for kind in SELECTORS:
             table = self.store.table(kind)
             measure(f"edgeglm_observed_{kind.plural}", "How many are observed.", table.__len__)
-
-
-def _reconcilers(world: World) -> dict[str, Reconciler]:
-    return {
-        INFERENCE_SERVICES.name: InferenceServiceReconciler(world),
-        SENSOR_GRAPHS.name: SensorGraphReconciler(world),
-        EDGE_SITES.name: EdgeSiteReconciler(world),
-        FLEET: FleetReconciler(world),
-    }
 
 
 def _now() -> str:

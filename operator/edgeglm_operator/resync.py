@@ -15,6 +15,8 @@ from edgeglm_operator.kube.client import KubeClient
 from edgeglm_operator.kube.errors import Forbidden
 from edgeglm_operator.kube.kinds import Kind
 from edgeglm_operator.obs.metrics import Metrics
+from edgeglm_operator.settings import Settings
+from edgeglm_operator.shard import Shard
 from edgeglm_operator.store import Store
 
 INTERVAL_SECONDS: Final = 600.0
@@ -40,21 +42,23 @@ SELECTORS: Final[Mapping[Kind, str]] = {
 POLLED: Final[Mapping[Kind, str]] = dict.fromkeys(kinds.OPTIONAL_CHILD_KINDS, _OURS)
 """What is listed now and then instead, where the cluster has it: see discovery.py."""
 
-_SELECTORS: Final = {**SELECTORS, **POLLED}
-
 log = logging.getLogger(__name__)
+
+
+def selectors(shard: Shard) -> Mapping[Kind, str]:
+    """What is watched, and which of it, where this operator looks after a part."""
+    return {**SELECTORS, **dict.fromkeys(kinds.WISHES, shard.selector)}
 
 
 class Lister:
     """Lists kinds and brings the store in line."""
 
-    def __init__(
-        self, client: KubeClient, store: Store, feed: Feed, *, namespaces: tuple[str, ...], metrics: Metrics
-    ) -> None:
+    def __init__(self, client: KubeClient, store: Store, feed: Feed, *, settings: Settings, metrics: Metrics) -> None:
         self._client = client
         self._store = store
         self._feed = feed
-        self._namespaces = namespaces or ("",)
+        self._namespaces = settings.watch_namespaces or ("",)
+        self._selectors = {**selectors(settings.shard), **POLLED}
         self._metrics = metrics
 
     async def list_all(self) -> None:
@@ -89,7 +93,7 @@ class Lister:
         before = {name: version for name, version in table.versions().items() if not within or name.namespace in within}
         listed: set[tuple[str, str]] = set()
         for namespace in namespaces if kind.namespaced else ("",):
-            async for raw in self._client.list(kind, namespace, selector=_SELECTORS[kind]):
+            async for raw in self._client.list(kind, namespace, selector=self._selectors[kind]):
                 listed.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
                 self._correct(kind, self._feed.put(kind, raw))
         now = table.versions()

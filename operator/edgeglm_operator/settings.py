@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edgeglm_operator.shard import EVERYTHING, Shard
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -24,3 +26,7 @@ class Settings:
     """By which a Prometheus selects its PodMonitors."""
     watch_namespaces: tuple[str, ...] = ()
     """Empty means all."""
+    shard: Shard = EVERYTHING
+    """Which objects in them."""
+    lease_name: str = "edgeglm-operator"
+    """Of two operators with one Lease, one acts."""

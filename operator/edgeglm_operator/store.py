@@ -17,7 +17,7 @@ import msgspec
 from edgeglm_api import labels
 from edgeglm_api.edge_site import EdgeSite
 from edgeglm_api.inference_service import InferenceService
-from edgeglm_api.model import read
+from edgeglm_api.model import InvalidObject, read
 from edgeglm_api.sensor_graph import SensorGraph
 from edgeglm_operator.kube import kinds
 from edgeglm_operator.kube.client import Manifest
@@ -92,6 +92,7 @@ class Table(Generic[T]):
         self.kind = kind
         self._project = project
         self._entries: dict[Name, _Entry[T]] = {}
+        self._unreadable: dict[Name, _Entry[str]] = {}
         self._owned: defaultdict[tuple[str, Owner], set[Name]] = defaultdict(set)
         self._named: defaultdict[str, set[Name]] = defaultdict(set)
 
@@ -120,16 +121,35 @@ class Table(Generic[T]):
         """Those with an owner's label, by name."""
         return self._values(self._owned.get((namespace, Owner(label, name)), ()))
 
+    def fault(self, namespace: str, name: str) -> str | None:
+        """Why one object cannot be read; None when it can, or is not there."""
+        entry = self._unreadable.get(Name(namespace, name))
+        return entry.value if entry else None
+
+    def unreadable(self, namespace: str) -> set[str]:
+        """The names of those that cannot be read."""
+        return {name.name for name in self._unreadable if name.namespace == namespace}
+
     def versions(self) -> dict[Name, str]:
-        """The version of each as of now."""
-        return {name: entry.version for name, entry in self._entries.items()}
+        """The version of each as of now, those included that cannot be read."""
+        tables: tuple[Mapping[Name, _Entry[Any]], ...] = (self._entries, self._unreadable)
+        return {name: entry.version for table in tables for name, entry in table.items()}
 
     def put(self, raw: Manifest) -> Change | None:
-        """Take an object in; None when it is older than what is known, or the same as far as we look."""
+        """Take an object in; None when it is older than what is known, or the same as far as we look.
+
+        One that does not have the shape of its kind is set aside. What was known of it is forgotten, so that nothing
+        depends on whether this process saw it before.
+        """
         name, old = _name_of(raw), self._entries.get(_name_of(raw))
-        if old is not None and _is_older(raw["metadata"], old):
+        known: _Entry[Any] | None = old or self._unreadable.get(name)
+        if known is not None and _is_older(raw["metadata"], known):
             return None
-        entry = self._entry(raw)
+        try:
+            entry = _entry_of(raw, self._project(raw))
+        except InvalidObject as error:
+            return self._set_aside(name, _entry_of(raw, str(error)))
+        self._unreadable.pop(name, None)
         if old is not None and old.owner != entry.owner:
             self._drop(name)
         self._entries[name] = entry
@@ -145,17 +165,23 @@ class Table(Generic[T]):
 
     def remove(self, name: Name, *, uid: str = "") -> Change | None:
         """Forget an object, unless the name has been taken by another one since."""
-        entry = self._entries.get(name)
+        old = self._entries.get(name)
+        entry: _Entry[Any] | None = old or self._unreadable.get(name)
         if entry is None or (uid and entry.uid != uid):
             return None
-        self._drop(name)
-        return Change(self.kind, name, entry.owner, wish=True, before=entry.value, after=None)
+        self._unreadable.pop(name, None)
+        if old is not None:
+            self._drop(name)
+        return Change(self.kind, name, entry.owner, wish=True, before=old.value if old else None, after=None)
 
-    def _entry(self, raw: Manifest) -> _Entry[T]:
-        metadata = raw["metadata"]
-        uid = metadata.get("uid", "")
-        wish = (uid, metadata.get("generation"), bool(metadata.get("deletionTimestamp")))
-        return _Entry(uid, metadata.get("resourceVersion", ""), wish, owner_of(raw), self._project(raw))
+    def _set_aside(self, name: Name, entry: _Entry[str]) -> Change | None:
+        known, old = self._unreadable.get(name), self._entries.get(name)
+        self._unreadable[name] = entry
+        if old is not None:
+            self._drop(name)
+        elif known is not None and (known.value, known.version) == (entry.value, entry.version):
+            return None
+        return Change(self.kind, name, entry.owner, wish=True, before=old.value if old else None, after=None)
 
     def _drop(self, name: Name) -> None:
         entry = self._entries.pop(name)
@@ -171,9 +197,9 @@ class Store:
     """All that was observed."""
 
     def __init__(self) -> None:
-        self.services = Table(kinds.INFERENCE_SERVICES, lambda raw: read(raw, InferenceService))
-        self.graphs = Table(kinds.SENSOR_GRAPHS, lambda raw: read(raw, SensorGraph))
-        self.sites = Table(kinds.EDGE_SITES, lambda raw: read(raw, EdgeSite))
+        self.services = Table(kinds.INFERENCE_SERVICES, _reader(InferenceService))
+        self.graphs = Table(kinds.SENSOR_GRAPHS, _reader(SensorGraph))
+        self.sites = Table(kinds.EDGE_SITES, _reader(EdgeSite))
         self.site_objects = Table(kinds.EDGE_SITES, Snapshot.of)
         self.deployments = Table(kinds.DEPLOYMENTS, Snapshot.of)
         self.cluster_services = Table(kinds.SERVICES, Snapshot.of)
@@ -226,7 +252,7 @@ class Store:
         return next(table for table in self._tables if table.kind == kind)
 
     def put(self, kind: Kind, raw: Manifest) -> Change | None:
-        """Take an object in. Raises InvalidObject when it does not have the shape of its kind."""
+        """Take an object in."""
         return _last([table.put(raw) for table in self._tables if table.kind == kind])
 
     def remove(self, kind: Kind, name: Name, *, uid: str = "") -> Change | None:
@@ -238,6 +264,26 @@ def owner_of(raw: Mapping[str, Any]) -> Owner | None:
     """Whom a child belongs to, by its labels."""
     found: Mapping[str, str] = raw["metadata"].get("labels") or {}
     return next((Owner(label, found[label]) for label in OWNER_LABELS if label in found), None)
+
+
+def _entry_of(raw: Manifest, value: T) -> _Entry[T]:
+    metadata = raw["metadata"]
+    uid = metadata.get("uid", "")
+    wish = (uid, metadata.get("generation"), bool(metadata.get("deletionTimestamp")))
+    return _Entry(uid, metadata.get("resourceVersion", ""), wish, owner_of(raw), value)
+
+
+def _reader(kind: type[T]) -> Callable[[Manifest], T]:
+    def project(raw: Manifest) -> T:
+        try:
+            return read(raw, kind)
+        except InvalidObject as error:
+            if not error.field.startswith("status"):
+                raise
+            # Another release wrote it; it says nothing that cannot be observed again, and is written anew.
+            return read({**raw, "status": {}}, kind)
+
+    return project
 
 
 def _last(changes: list[Change | None]) -> Change | None:

@@ -5,7 +5,7 @@ handlers alone Kopf writes nothing to anybody's object, no finalizer and no anno
 start takes more than quadratic time (measured: 7,200 objects not finished after 150 s; this way 15,000 in 9 s).
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import Any, Final, cast
 
 import kopf
@@ -16,7 +16,6 @@ from edgeglm_operator.kube.client import FIELD_MANAGER
 from edgeglm_operator.kube.connection import Connection
 from edgeglm_operator.kube.kinds import Kind
 from edgeglm_operator.obs.metrics import Metrics
-from edgeglm_operator.resync import SELECTORS
 from edgeglm_operator.store import Name
 
 _BACKOFFS_SECONDS: Final = (1, 1, 2, 3, 5, 8)
@@ -41,14 +40,14 @@ class Watch:
         self._metrics = metrics
 
     async def run(
-        self, kinds: Collection[Kind], *, namespaces: Collection[str], on_stop: Callable[[], Awaitable[None]]
+        self, selectors: Mapping[Kind, str], *, namespaces: Collection[str], on_stop: Callable[[], Awaitable[None]]
     ) -> None:
-        """Observe until SIGTERM or SIGINT; Kopf installs the handlers.
+        """Observe of each kind what its selector says, until SIGTERM or SIGINT; Kopf installs the handlers.
 
         Kopf waits 5 s for every task that was started after it and does not end, so `on_stop` must end what we run.
         """
         registry = kopf.OperatorRegistry()
-        for kind in kinds:
+        for kind in selectors:
             kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)(self._handler(kind))
         kopf.on.login(registry=registry)(self._login)
 
@@ -58,7 +57,7 @@ class Watch:
         kopf.on.cleanup(registry=registry)(stop)
         await kopf.operator(
             registry=registry,
-            settings=_settings(kinds),
+            settings=_settings(selectors),
             # Kopf would ask the system for its user's name, and a container's user has none.
             identity=cast("Any", self._identity),
             standalone=True,
@@ -95,7 +94,7 @@ class Watch:
         )
 
 
-def _settings(kinds: Collection[Kind]) -> kopf.OperatorSettings:
+def _settings(selectors: Mapping[Kind, str]) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     # Unused as long as there are event handlers only; named after us so that a slip would be seen.
     settings.persistence.finalizer = f"{GROUP}/kopf"
@@ -119,10 +118,10 @@ def _settings(kinds: Collection[Kind]) -> kopf.OperatorSettings:
     watching.connect_timeout = 10
     watching.reconnect_backoff = 1.0
     watching.chunk_size = 500
-    for kind in kinds:
-        if SELECTORS[kind]:
+    for kind, selector in selectors.items():
+        if selector:
             # Only as a tuple: 'apps/v1/deployments' is ignored without a word (Kopf 1.45.2).
-            watching.label_selectors[kind.group, kind.version, kind.plural] = SELECTORS[kind]
+            watching.label_selectors[kind.group, kind.version, kind.plural] = selector
     return settings
 
 

@@ -96,6 +96,27 @@ def test_the_watched_namespaces_are_flags_one_each() -> None:
     assert watched == ["--watch-namespace=a", "--watch-namespace=b"]
 
 
+def test_the_labels_to_watch_for_are_a_flag() -> None:
+    assert "--watch-label-selector=edgeglm.io/shard=a" in _arguments({"watchLabelSelector": "edgeglm.io/shard=a"})
+    assert "--watch-label-selector=!edgeglm.io/shard,a=b" in _arguments({"watchLabelSelector": "!edgeglm.io/shard,a=b"})
+    assert not any("selector" in argument for argument in _arguments({}))
+
+
+def test_each_release_has_a_lease_of_its_own_and_a_right_to_that_alone() -> None:
+    for release, lease in (("edgeglm", "edgeglm-operator"), ("east", "east-edgeglm-operator")):
+        manifests = render(release=release)
+        deployment = next(each for each in manifests if each["kind"] == "Deployment")
+        [container] = deployment["spec"]["template"]["spec"]["containers"]
+        assert f"--lease-name={lease}" in container["args"]
+        rules = [rule for each in manifests if each["kind"] == "Role" for rule in each["rules"]]
+        assert [rule["resourceNames"] for rule in rules if "resourceNames" in rule] == [[lease]]
+
+
+def test_two_releases_share_no_object_but_the_crds() -> None:
+    first, second = render(release="east"), render({"crds": {"install": False}}, release="west")
+    assert not {_identity(each) for each in first} & {_identity(each) for each in second}
+
+
 def test_a_pod_template_holds_nothing_that_changes_with_the_chart_alone() -> None:
     """A new chart around the same operator must not restart it."""
     assert _chart_version() not in yaml.safe_dump(operator_pod({"image": {"tag": "x"}, "agent": {"image": "y"}}))

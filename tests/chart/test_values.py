@@ -26,6 +26,8 @@ from tests.chart.rendering import CHART, VALUE_SETS, render, values_of
         {"serviceAccount": {"names": "glm"}},
         {"watchNamespaces": ["Plant_A"]},
         {"watchNamespaces": "plant-a"},
+        {"watchLabelSelector": "shard in (a, b)"},
+        {"watchLabelSelector": "shard=a,"},
         {"crds": {"enabled": True}},
         {"resources": {"limit": {"memory": "1Gi"}}},
         {"edge": {"hostPathPrefix": ["/var/lib/edgeglm/"]}},

@@ -8,7 +8,7 @@ import copy
 import itertools
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from edgeglm_operator.kube import kinds
@@ -124,6 +124,12 @@ class InMemoryCluster:
         live = self.objects.get((kind, name)) or self._new(kind, name)
         return self._keep(kind, name, merged(live, manifest))
 
+    def restore(self, objects: Iterable[Manifest]) -> None:
+        """Whole objects as another cluster had them; what comes later is newer than they are."""
+        self._numbers = itertools.count(1_000_000)
+        for manifest in objects:
+            self.objects[_identity(manifest)] = manifest
+
     def remove(self, kind: Kind, namespace: str, name: str) -> None:
         """Delete, and collect what nobody owns any more."""
         del self.objects[kind, Name(namespace, name)]
@@ -197,7 +203,7 @@ class InMemoryCluster:
         metadata: Manifest = {"name": name.name, "uid": uid, "generation": 0}
         if kind.namespaced:
             metadata["namespace"] = name.namespace
-        metadata["creationTimestamp"] = f"2026-01-01T00:00:{number % 60:02}Z"
+        metadata["creationTimestamp"] = f"2026-01-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z"
         return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
 
     def _write(
@@ -279,7 +285,7 @@ def without_dropped(live: Mapping[str, Any], known: Mapping[str, Any], intent: M
 
 
 def matches(found: Manifest, selector: str) -> bool:
-    """`key=value`, `key` and `key in (a,b)`, joined by commas."""
+    """`key=value`, `key`, `!key` and `key in (a,b)`, joined by commas."""
     labels = found["metadata"].get("labels") or {}
     return all(_holds(labels, term) for term in re.split(r",(?![^(]*\))", selector) if term)
 
@@ -288,6 +294,8 @@ def _holds(labels: Mapping[str, str], term: str) -> bool:
     if " in " in term:
         key, _, values = term.partition(" in ")
         return labels.get(key) in values.strip("()").split(",")
+    if term.startswith("!"):
+        return term[1:] not in labels
     key, equals, value = term.partition("=")
     return labels.get(key) == value if equals else key in labels
 

@@ -6,16 +6,13 @@ from edgeglm_operator.discovery import Discovery
 from edgeglm_operator.feed import Feed
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.errors import KubeError
-from edgeglm_operator.kube.kinds import EDGE_SITES, INFERENCE_SERVICES, NODES, SENSOR_GRAPHS, Kind
+from edgeglm_operator.kube.kinds import NODES, Kind
 from edgeglm_operator.obs.metrics import Metrics
-from edgeglm_operator.reconcile.controller import Controller, Reconciler
-from edgeglm_operator.reconcile.edge_site import EdgeSiteReconciler
-from edgeglm_operator.reconcile.fleet import FleetReconciler
-from edgeglm_operator.reconcile.inference_service import InferenceServiceReconciler
-from edgeglm_operator.reconcile.sensor_graph import SensorGraphReconciler
-from edgeglm_operator.reconcile.triggers import FLEET, all_services, concerns
+from edgeglm_operator.reconcile.by_kind import reconcilers
+from edgeglm_operator.reconcile.controller import Controller
+from edgeglm_operator.reconcile.triggers import all_services, concerns
 from edgeglm_operator.reconcile.world import World
-from edgeglm_operator.resync import SELECTORS, Lister
+from edgeglm_operator.resync import Lister, selectors
 from edgeglm_operator.settings import Settings
 from edgeglm_operator.store import Name, Store
 from edgeglm_operator.workqueue import WorkQueue
@@ -48,9 +45,10 @@ class OperatorInMemory:
         self.clock = Clock()
         self.store = Store()
         self.queue = WorkQueue(clock=self.clock, jitter=lambda: 0.0)
-        self.feed = Feed(self.store, concerns=concerns, enqueue=self.queue.add)
+        self.settings = settings or Settings()
+        self.feed = Feed(self.store, shard=self.settings.shard, concerns=concerns, enqueue=self.queue.add)
         metrics = Metrics()
-        self.lister = Lister(cluster, self.store, self.feed, namespaces=(), metrics=metrics)
+        self.lister = Lister(cluster, self.store, self.feed, settings=self.settings, metrics=metrics)
         self.discovery = Discovery(cluster, self.store, self.lister, on_change=self._look_at_services)
         self.world = World(
             client=cluster,
@@ -58,13 +56,13 @@ class OperatorInMemory:
             feed=self.feed,
             lister=self.lister,
             enqueue=self.queue.add,
-            settings=settings or Settings(),
+            settings=self.settings,
             metrics=metrics,
             now=lambda: "2026-01-01T00:00:00Z",
             instance="test",
         )
         self.controller = Controller(
-            self.queue, self._reconcilers(), may_act=self._always, clock=self.clock, metrics=metrics
+            self.queue, reconcilers(self.world), may_act=self._always, clock=self.clock, metrics=metrics
         )
 
         self._told: dict[tuple[Kind, Name], str] = {}
@@ -122,21 +120,13 @@ class OperatorInMemory:
 
     def _shown(self) -> dict[tuple[Kind, Name], Manifest]:
         """What the watch may see."""
-        selectors = dict(SELECTORS)
+        watched = dict(selectors(self.settings.shard))
         if not self.store.nodes_readable:
-            del selectors[NODES]
+            del watched[NODES]
         return {
             (kind, name): found
             for (kind, name), found in self.cluster.objects.items()
-            if kind in selectors and matches(found, selectors[kind])
-        }
-
-    def _reconcilers(self) -> dict[str, Reconciler]:
-        return {
-            INFERENCE_SERVICES.name: InferenceServiceReconciler(self.world),
-            SENSOR_GRAPHS.name: SensorGraphReconciler(self.world),
-            EDGE_SITES.name: EdgeSiteReconciler(self.world),
-            FLEET: FleetReconciler(self.world),
+            if kind in watched and matches(found, watched[kind])
         }
 
     async def _always(self) -> None:

@@ -16,6 +16,11 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The replicas of one release share one; two releases never do. */}}
+{{- define "edgeglm.leaseName" -}}
+{{ include "edgeglm.fullname" . }}-operator
+{{- end -}}
+
 {{/* What a selector may hold: it can never change after the first install. */}}
 {{- define "edgeglm.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}

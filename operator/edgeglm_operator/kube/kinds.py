@@ -42,6 +42,8 @@ class Kind:
 INFERENCE_SERVICES: Final = Kind(API_VERSION, INFERENCE_SERVICE, PLURALS[INFERENCE_SERVICE])
 SENSOR_GRAPHS: Final = Kind(API_VERSION, SENSOR_GRAPH, PLURALS[SENSOR_GRAPH])
 EDGE_SITES: Final = Kind(API_VERSION, EDGE_SITE, PLURALS[EDGE_SITE])
+WISHES: Final = (INFERENCE_SERVICES, SENSOR_GRAPHS, EDGE_SITES)
+"""Our own kinds; an operator may look after some of their objects."""
 DEPLOYMENTS: Final = Kind("apps/v1", "Deployment", "deployments")
 SERVICES: Final = Kind("v1", "Service", "services")
 CONFIG_MAPS: Final = Kind("v1", "ConfigMap", "configmaps")

@@ -15,6 +15,18 @@ def with_defaults(schema: Schema, value: Any) -> Any:  # noqa: ANN401 - the shap
     return value
 
 
+def without_unknown(schema: Schema, value: Any) -> Any:  # noqa: ANN401 - the shape of JSON
+    """A copy of a value without the fields that the schema does not have, as the API server would store it."""
+    if isinstance(value, list):
+        return [without_unknown(schema.get("items", {}), item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    properties, others = schema.get("properties"), schema.get("additionalProperties", {})
+    if properties is None:
+        return {key: without_unknown(others, item) for key, item in value.items()}
+    return {key: without_unknown(properties[key], item) for key, item in value.items() if key in properties}
+
+
 def _object(schema: Schema, value: dict[str, Any]) -> dict[str, Any]:
     properties, others = schema.get("properties", {}), schema.get("additionalProperties", {})
     present = {key: item for key, item in value.items() if item is not None or key not in properties}

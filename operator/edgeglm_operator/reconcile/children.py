@@ -144,6 +144,8 @@ class Children:
         self._world.feed.put(kind, live)
         if metadata["uid"] != known.uid or metadata.get("deletionTimestamp"):
             raise Gone
+        if not self._world.settings.shard.meets(metadata.get("labels") or {}):
+            raise Gone  # it is another operator's by now
         if metadata.get("generation", 0) != known.generation:
             raise NotYet("the object has changed meanwhile", after_seconds=0)
         self._confirmed = True

@@ -1,20 +1,24 @@
 """EdgeSite: the ConfigMap with the site's bundle, and the agent's Deployment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edgeglm_api import labels
-from edgeglm_api.bundle import DIGEST_FILE, Bundle, digest
+from edgeglm_api.bundle import BUNDLE_FILE, DIGEST_FILE, Bundle, decode, digest
 from edgeglm_api.edge_site import BundleStatus, EdgeSite
+from edgeglm_api.model import InvalidObject
 from edgeglm_api.sensor_graph import SensorGraph
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.errors import NotFound
-from edgeglm_operator.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EDGE_SITES, SENSOR_GRAPHS
-from edgeglm_operator.observed import Node
+from edgeglm_operator.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EDGE_SITES, INFERENCE_SERVICES, SENSOR_GRAPHS
+from edgeglm_operator.observed import Node, deployment_from
 from edgeglm_operator.reconcile.children import Children, Parent
 from edgeglm_operator.reconcile.compile import Compiled, compile_bundle, renumbered
+from edgeglm_operator.reconcile.kept_template import keeping_template
+from edgeglm_operator.reconcile.of_others import is_of_others
 from edgeglm_operator.reconcile.outcome import Result, result_of
 from edgeglm_operator.reconcile.placement import sites_of
+from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.reconcile.status.edge_site import SiteView, edge_site_status
 from edgeglm_operator.reconcile.status.verdict import Workload
 from edgeglm_operator.reconcile.status_writer import write_status
@@ -95,45 +99,101 @@ async def want_bundle(scope: Scope, node: Node) -> None:
     namespace = scope.site.metadata.namespace
     scope.graphs = graphs_at(scope.world, scope.site, node)
     scope.compiled = compile_bundle(scope.site, node, scope.graphs, scope.world.store.services.in_namespace(namespace))
+    if kept := kept_for_unreadable(scope.world, scope.site, scope.graphs) or await kept_for_others(scope):
+        scope.children.blocked = kept
+        return
     scope.bundle = await _numbered(scope, scope.compiled.bundle)
     if scope.bundle.generation:
         await scope.children.ensure(make_bundle_config_map(scope.site, scope.bundle))
 
 
+def kept_for_unreadable(world: World, site: EdgeSite, graphs: Iterable[SensorGraph]) -> Refused | None:
+    """Why the site keeps the bundle that it has: a graph in it, or what that asks, can no longer be read."""
+    store, metadata = world.store, site.metadata
+    services = store.services.unreadable(metadata.namespace)
+    lost = {name: f"SensorGraph {name}" for name in store.graphs.unreadable(metadata.namespace)}
+    for graph in graphs:
+        asked = graph.spec.reasoning.service_ref
+        if asked is not None and asked.name in services:
+            lost[graph.metadata.name] = f"InferenceService {asked.name}"
+    config_map = store.config_maps.get(metadata.namespace, bundle_name(metadata.name))
+    if not lost or config_map is None:
+        return None
+    there = _graphs_in(config_map.unpack(), if_unreadable=lost).intersection(lost)
+    if not there:
+        return None
+    return Refused(
+        Reason.INVALID_SPEC,
+        f"{lost[min(there)]} cannot be read; its status says why. The site goes on with the bundle that it has, and"
+        " gets no other until that is mended",
+    )
+
+
+async def kept_for_others(scope: Scope) -> Refused | None:
+    """Why the site keeps the bundle that it has: a graph in it, or what that asks, is another operator's by now."""
+    metadata = scope.site.metadata
+    if not scope.world.settings.shard.selector or scope.compiled is None:
+        return None
+    config_map = scope.world.store.config_maps.get(metadata.namespace, bundle_name(metadata.name))
+    there = _graphs_in(config_map.unpack()) if config_map else set()
+    asked = {graph.metadata.name: graph.spec.reasoning.service_ref for graph in scope.graphs}
+    for name in sorted(there - {graph.name for graph in scope.compiled.bundle.graphs}):
+        service = asked.get(name)
+        kind, gone = (INFERENCE_SERVICES, service.name) if service else (SENSOR_GRAPHS, name)
+        if await is_of_others(scope.world, kind, metadata.namespace, gone):
+            return Refused(
+                Reason.OTHER_SHARD,
+                f"{kind.name} {gone} is another operator's by its labels, and this site is not; the site goes on with"
+                " the bundle that it has: label the site, its graphs and what they ask alike",
+            )
+    return None
+
+
 async def want_agent(scope: Scope) -> None:
     """The agent, as long as there is a graph for it."""
     metadata = scope.site.metadata
+    live = scope.world.store.deployments.get(metadata.namespace, agent_name(metadata.name))
     if scope.children.blocked:
         return  # without its bundle an agent cannot even start
     if scope.bundle is not None and scope.needs_agent:
         keys, brokers = secrets_of(scope.bundle), broker_secrets_of(scope.bundle)
-        agent = make_agent_deployment(scope.site, scope.world.settings, key_secrets=keys, broker_secrets=brokers)
-        await scope.children.ensure(agent)
-    elif scope.world.store.deployments.get(metadata.namespace, agent_name(metadata.name)) is not None:
+        made = make_agent_deployment(scope.site, scope.world.settings, key_secrets=keys, broker_secrets=brokers)
+        await scope.children.ensure(keeping_template(made, deployment_from(live.unpack()) if live else None))
+    elif live is not None:
         await scope.children.prune((DEPLOYMENTS,), {labels.SITE: metadata.name}, keep=lambda _: False)
 
 
 def view_of(scope: Scope) -> SiteView:
     """What was observed of it."""
+    blocked = scope.children.blocked
     return SiteView(
         node=scope.node,
-        agent=agent_of(scope.world, scope.site) if scope.needs_agent else None,
-        bundle=None if scope.children.blocked else scope.bundle,
+        agent=agent_of(scope.world, scope.site, blocked) if scope.needs_agent or blocked else None,
+        bundle=None if blocked else scope.bundle,
         refusals=scope.compiled.refusals if scope.compiled else {},
     )
 
 
-def agent_of(world: World, site: EdgeSite) -> Workload:
+def found_at(world: World, site: EdgeSite, node: Node) -> AtSite:
+    """What the last reconcile of a site found; before the first one what it will find, unless the server objects."""
+    found = world.at_sites.get(Name(site.metadata.namespace, site.metadata.name))
+    if found is not None:
+        return found
+    graphs = graphs_at(world, site, node)
+    compiled = compile_bundle(site, node, graphs, world.store.services.in_namespace(site.metadata.namespace))
+    return AtSite(refusals=compiled.refusals, blocked=kept_for_unreadable(world, site, graphs))
+
+
+def agent_of(world: World, site: EdgeSite, blocked: Refused | None) -> Workload:
     """What was observed of a site's agent."""
     namespace, name = site.metadata.namespace, site.metadata.name
-    at_site = world.at_sites.get(Name(namespace, name))
     return workload(
         world.store,
         namespace,
         agent_name(name),
         world.store.pods.owned_by(namespace, labels.SITE, name),
         selector=agent_selector(site),
-        refused=at_site.blocked if at_site else None,
+        refused=blocked,
     )
 
 
@@ -186,6 +246,15 @@ async def _live(world: World, namespace: str, name: str) -> Manifest | None:
         return await world.client.get(CONFIG_MAPS, namespace, name)
     except NotFound:
         return None
+
+
+def _graphs_in(config_map: Manifest, if_unreadable: Iterable[str] = ()) -> set[str]:
+    """The graphs of a bundle. Another release may have written it so that it cannot be read."""
+    try:
+        bundle = decode(((config_map.get("data") or {}).get(BUNDLE_FILE) or "").encode())
+    except InvalidObject:
+        return set(if_unreadable)
+    return {graph.name for graph in bundle.graphs}
 
 
 def _of_config_map(config_map: Manifest | None) -> BundleStatus | None:

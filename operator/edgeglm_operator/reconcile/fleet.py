@@ -7,6 +7,7 @@ deletes when nothing selects the node any more. The garbage collector deletes it
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from edgeglm_api import labels
 from edgeglm_api.inference_service import InferenceService
@@ -16,11 +17,15 @@ from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.errors import Conflict, Forbidden, Invalid, NotFound
 from edgeglm_operator.kube.kinds import EDGE_SITES, INFERENCE_SERVICES, NODES, SENSOR_GRAPHS
 from edgeglm_operator.reconcile.intent import is_settled, remember_settled, stamped
+from edgeglm_operator.reconcile.of_others import is_of_others
 from edgeglm_operator.reconcile.outcome import LOOK_AGAIN_SECONDS, Result
 from edgeglm_operator.reconcile.world import World
 from edgeglm_operator.resources.edge_site import make_edge_site
 from edgeglm_operator.resources.manifest import OwnerRef, owned_by
 from edgeglm_operator.store import Name
+
+_SELECTING: Final = {kind.name: kind for kind in (INFERENCE_SERVICES, SENSOR_GRAPHS)}
+"""Who owns a site."""
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +51,8 @@ class FleetReconciler:
         await self._look(namespace)
         plan = self._plan(namespace)
         for site in plan.surplus:
-            await self._delete(site)
+            if not await self._is_of_others(site):
+                await self._delete(site)
         refused = [name for intent in plan.missing if (name := await self._apply(intent))]
         return Result(LOOK_AGAIN_SECONDS if refused else None)
 
@@ -61,10 +67,13 @@ class FleetReconciler:
         present = [snapshot.unpack() for snapshot in self._world.store.site_objects.in_namespace(namespace)]
         ours = {site["metadata"]["name"]: site for site in present if _is_ours(site)}
         others = [site for site in present if not _is_ours(site)]
-        wanted = self._wanted(namespace, taken={site["spec"]["nodeName"] for site in others})
+        wanted = self._wanted(namespace, taken={_node_of(site) for site in others})
         named = {site["metadata"]["name"] for site in others}
         for name in wanted.keys() & named:
             log.warning("the EdgeSite %s stands for another node; the node called so gets no site", name)
+        if self._is_blind(namespace):
+            # Which nodes those select nobody knows: what is there for them, and belongs to them, stays.
+            return Plan([intent for name, intent in wanted.items() if name not in named | ours.keys()], [])
         missing = [
             intent
             for name, intent in wanted.items()
@@ -72,9 +81,14 @@ class FleetReconciler:
         ]
         return Plan(missing, [site for name, site in ours.items() if name not in wanted and not _is_going(site)])
 
-    def _wanted(self, namespace: str, *, taken: set[str]) -> dict[str, Manifest]:
+    def _is_blind(self, namespace: str) -> bool:
+        """Whether something that may select nodes cannot be read."""
+        store = self._world.store
+        return bool(store.services.unreadable(namespace) or store.graphs.unreadable(namespace))
+
+    def _wanted(self, namespace: str, *, taken: set[str | None]) -> dict[str, Manifest]:
         """The sites that should be, by name."""
-        sites = {}
+        sites, shard = {}, self._world.settings.shard
         for node in self._world.store.nodes.all():
             # In a dictionary: a service may select a node by two of its targets, and owns its site once.
             owners = {
@@ -83,7 +97,7 @@ class FleetReconciler:
                 if selects(chosen, node=node.name, node_labels=node.labels)
             }
             if owners and node.name not in taken:
-                site = stamped(make_edge_site(namespace, node.name, list(owners)))
+                site = stamped(make_edge_site(namespace, node.name, list(owners), labels=shard.labels))
                 sites[site["metadata"]["name"]] = site
         return sites
 
@@ -96,8 +110,11 @@ class FleetReconciler:
                 yield _owner(graph), graph.spec.sites
 
     async def _apply(self, intent: Manifest) -> str | None:
-        """Make one site; returns its name if the server refuses it, which must not keep the others waiting."""
+        """Make one site; returns its name if it may not be made, which must not keep the others waiting."""
         name: str = intent["metadata"]["name"]
+        if await is_of_others(self._world, EDGE_SITES, intent["metadata"]["namespace"], name):
+            log.warning("EdgeSite %s is another operator's, by its labels; change those, or those of its graphs", name)
+            return name
         try:
             live = await self._world.client.apply(intent)
         except (Invalid, Forbidden) as error:
@@ -108,6 +125,16 @@ class FleetReconciler:
         self._world.metrics.applies.labels(EDGE_SITES.name, "applied").inc()
         log.info("applied EdgeSite %s", name)
         return None
+
+    async def _is_of_others(self, site: Manifest) -> bool:
+        """Whether somebody still selects it whom another operator looks after by now: its agent has data to keep."""
+        metadata = site["metadata"]
+        for owner in metadata.get("ownerReferences", ()):
+            kind = _SELECTING.get(owner["kind"])
+            if kind and await is_of_others(self._world, kind, metadata["namespace"], owner["name"]):
+                log.warning("EdgeSite %s stays: its %s is another operator's by now", metadata["name"], owner["kind"])
+                return True
+        return False
 
     async def _delete(self, site: Manifest) -> None:
         metadata = site["metadata"]
@@ -130,6 +157,13 @@ def _is_ending(selector: InferenceService | SensorGraph) -> bool:
 
 def _is_ours(site: Manifest) -> bool:
     return bool((site["metadata"].get("labels") or {}).get(labels.MANAGED_BY) == labels.MANAGER)
+
+
+def _node_of(site: Manifest) -> str | None:
+    """The node that a site stands for, as far as it can be read."""
+    spec = site.get("spec")
+    node = spec.get("nodeName") if isinstance(spec, dict) else None
+    return node if isinstance(node, str) else None
 
 
 def _is_going(site: Manifest) -> bool:

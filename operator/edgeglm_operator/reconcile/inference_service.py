@@ -19,13 +19,14 @@ from edgeglm_operator.kube.kinds import (
     Kind,
     kind_of,
 )
-from edgeglm_operator.observed import Deployment, Node, controller_of, job_from
+from edgeglm_operator.observed import Deployment, Node, controller_of, deployment_from, job_from
 from edgeglm_operator.reconcile.accept import accept
 from edgeglm_operator.reconcile.children import Children, Parent
 from edgeglm_operator.reconcile.companions import Companion, companions, kept_replicas, within
 from edgeglm_operator.reconcile.dropped import CLAIMS_NOT_SERVED, claims_devices
 from edgeglm_operator.reconcile.fit_check import fit_checks
 from edgeglm_operator.reconcile.intent import identity_of
+from edgeglm_operator.reconcile.kept_template import keeping_template
 from edgeglm_operator.reconcile.outcome import Result, result_of
 from edgeglm_operator.reconcile.placement import Place, port_conflicts, refusal, sites_of
 from edgeglm_operator.reconcile.refused import Refused
@@ -260,7 +261,9 @@ async def _want(scope: Scope, intent: Manifest) -> Refused | None:
 def _edge_intents(scope: Scope) -> Iterator[tuple[Place, Manifest]]:
     for target in scope.service.spec.edge:
         for node in sites_of(target.sites, scope.nodes or ()):
-            intent = make_edge_deployment(scope.service, target, node.name, scope.world.settings)
+            made = make_edge_deployment(scope.service, target, node.name, scope.world.settings)
+            live = scope.world.store.deployments.get(*identity_of(made)[1])
+            intent = keeping_template(made, deployment_from(live.unpack()) if live else None)
             yield Place(target.name, node.name), intent
 
 

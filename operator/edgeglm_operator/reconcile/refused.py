@@ -7,6 +7,7 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Why a wish is refused. Stable words: people and alerts look for them."""
 
+    INVALID_SPEC = "InvalidSpec"
     INVALID_MODEL = "InvalidModel"
     RESERVED_FLAG = "ReservedFlag"
     RESERVED_VARIABLE = "ReservedVariable"
@@ -27,6 +28,7 @@ class Reason(StrEnum):
     PROMETHEUS_OPERATOR_MISSING = "PrometheusOperatorMissing"
     GATEWAY_API_MISSING = "GatewayAPIMissing"
     INFERENCE_EXTENSION_MISSING = "InferenceExtensionMissing"
+    OTHER_SHARD = "OtherShard"
     BUNDLE_TOO_LARGE = "BundleTooLarge"
 
 

@@ -37,6 +37,11 @@ def pack(template: Manifest) -> str:
     return base64.b64encode(zlib.compress(_text(template), 9)).decode()
 
 
+def repack(template: Manifest, present: str) -> str:
+    """The present annotation if it says the same, else a new one: another release's compressor writes it otherwise."""
+    return present if unpack(present) == template else pack(template)
+
+
 def unpack(text: str) -> Manifest | None:
     """The template; None when somebody has spoiled the annotation, or there is none."""
     try:

@@ -16,7 +16,7 @@ from edgeglm_api import labels
 from edgeglm_api.inference_service import Cloud, InferenceService
 from edgeglm_operator.moment import seconds_between
 from edgeglm_operator.observed import Deployment, Pod
-from edgeglm_operator.reconcile.revision import pack, revision_of, unpack, with_revision
+from edgeglm_operator.reconcile.revision import pack, repack, revision_of, unpack, with_revision
 from edgeglm_operator.reconcile.status.inference_service import expected_in_cloud
 from edgeglm_operator.reconcile.status.stage import Failure, Wait, failed, rolled_back, underway, waiting
 from edgeglm_operator.reconcile.status.verdict import Verdict, Workload, verdict_of
@@ -57,7 +57,8 @@ def plan_rollout(made: Manifest, service: InferenceService, seen: Workload, now:
     choice = _choose(made, service, seen, now)
     is_auto = (service.spec.cloud or Cloud()).rollout.strategy == "Auto"
     goes_in_place = is_auto and ((live.is_in_place and not live.is_complete) or (wait is not None and wait.is_over))
-    intent = _intent(made, choice, IN_PLACE if goes_in_place else made["spec"]["strategy"])
+    present = live.notes.get(labels.TEMPLATE, "")
+    intent = _intent(made, choice, IN_PLACE if goes_in_place else made["spec"]["strategy"], present=present)
     return Plan(
         intent=intent,
         # Nothing is on its way while nothing is to run.
@@ -66,9 +67,9 @@ def plan_rollout(made: Manifest, service: InferenceService, seen: Workload, now:
     )
 
 
-def _intent(made: Manifest, choice: _Choice, strategy: Manifest | None = None) -> Manifest:
+def _intent(made: Manifest, choice: _Choice, strategy: Manifest | None = None, *, present: str = "") -> Manifest:
     """What the maker made, with the chosen template and strategy, and with what to remember."""
-    notes = {labels.TEMPLATE: pack(choice.template), labels.LAST_GOOD: choice.last_good}
+    notes = {labels.TEMPLATE: repack(choice.template, present), labels.LAST_GOOD: choice.last_good}
     if choice.failure is not None:
         notes[labels.FAILED] = msgspec.json.encode(choice.failure).decode()
     metadata, spec = made["metadata"], made["spec"]

@@ -70,8 +70,9 @@ def written(value: object) -> Any:  # noqa: ANN401 - the shape of JSON
     """
     match value:
         case msgspec.Struct():
-            fields = ((field.encode_name, getattr(value, field.name)) for field in msgspec.structs.fields(value))
-            return {name: written(each) for name, each in fields if each not in (None, "", ())}
+            fields = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
+            said = ((field, each) for field, each in fields if field.required or each not in (None, "", ()))
+            return {field.encode_name: written(each) for field, each in said}
         case tuple():
             return [written(each) for each in value]
         case _:

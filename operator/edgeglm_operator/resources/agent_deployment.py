@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from edgeglm_api import labels
 from edgeglm_api.edge_site import EdgeSite
 from edgeglm_operator.resources.agent_keys import DIRECTORY as KEYS_DIRECTORY
+from edgeglm_operator.resources.asked import asked_of_agent
 from edgeglm_operator.resources.broker_secrets import BrokerSecret, broker_mount, broker_volume
 from edgeglm_operator.resources.edge_placement import on_edge_node
 from edgeglm_operator.resources.manifest import Manifest, manifest, owned_by
@@ -50,6 +52,7 @@ def make_agent_deployment(
         site.metadata.namespace,
         agent_name(site.metadata.name),
         labels=component(AGENT) | selector,
+        annotations={labels.SPEC_HASH: asked_of_agent(site, key_secrets, broker_secrets)},
         owner=owned_by(site),
         spec={
             "replicas": 0 if site.spec.suspend else 1,

@@ -5,11 +5,22 @@ and suspending, which change the spec too, may look like a wish for other pods.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from edgeglm_api.inference_service import Cloud, CloudAccelerator, InferenceService, Rollout, Spec, Timeouts
+from edgeglm_api.edge_site import EdgeSite
+from edgeglm_api.inference_service import (
+    Cloud,
+    CloudAccelerator,
+    EdgeTarget,
+    InferenceService,
+    Rollout,
+    Spec,
+    Timeouts,
+)
+from edgeglm_api.selection import Sites
 from edgeglm_operator.resources.gpu_labels import is_labelled
 
 HASH_LENGTH: Final = 16
@@ -29,6 +40,24 @@ def asked_of_cloud(service: InferenceService) -> str:
         accelerator=_of_nodes(cloud.accelerator),
     )
     return _digest(msgspec.structs.replace(_of_pods(service.spec), cloud=asked, edge=()))
+
+
+def asked_at_site(service: InferenceService, target: EdgeTarget) -> str:
+    """Of the replica at a site. Which sites there are is nothing to one of them."""
+    model, accelerator = target.model, target.accelerator
+    asked = msgspec.structs.replace(
+        target,
+        sites=Sites(),
+        # Only the fit check reads these.
+        model=msgspec.structs.replace(model, shape=None) if model else None,
+        accelerator=msgspec.structs.replace(accelerator, memory=None) if accelerator else None,
+    )
+    return _digest(msgspec.structs.replace(_of_pods(service.spec), cloud=None, edge=(asked,)))
+
+
+def asked_of_agent(site: EdgeSite, key_secrets: Sequence[str], broker_secrets: Sequence[tuple[str, str]]) -> str:
+    """Of a site's agent: where it is, whose store it has, which Secrets it needs."""
+    return _digest([site.metadata.uid, site.spec.node_name, *key_secrets, *broker_secrets])
 
 
 def _of_nodes(accelerator: CloudAccelerator | None) -> CloudAccelerator | None:

@@ -1,6 +1,8 @@
 """The Deployment of one edge target's replica on one node."""
 
+from edgeglm_api import labels as keys
 from edgeglm_api.inference_service import EdgeTarget, InferenceService
+from edgeglm_operator.resources.asked import asked_at_site
 from edgeglm_operator.resources.downloaded_weights import Download, downloaded_weights
 from edgeglm_operator.resources.edge_placement import on_edge_node
 from edgeglm_operator.resources.effective_engine import effective_engine
@@ -25,6 +27,7 @@ def make_edge_deployment(service: InferenceService, target: EdgeTarget, node: st
         service.metadata.namespace,
         edge_deployment_name(service.metadata.name, target.name, node),
         labels=labels,
+        annotations={keys.SPEC_HASH: asked_at_site(service, target)},
         owner=owned_by(service),
         spec={
             "replicas": 0 if service.spec.suspend else 1,

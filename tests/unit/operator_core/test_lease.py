@@ -93,7 +93,7 @@ def clock() -> Clock:
 
 
 def elector(server: OneLease, clock: Clock, identity: str = "a") -> Elector:
-    return Elector(server, namespace="system", identity=identity, clock=clock)
+    return Elector(server, namespace="system", name="edgeglm-operator", identity=identity, clock=clock)
 
 
 async def test_the_first_candidate_makes_the_lease_and_leads(server: OneLease, clock: Clock) -> None:

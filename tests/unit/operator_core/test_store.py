@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from edgeglm_api import labels
-from edgeglm_api.model import InvalidObject
 from edgeglm_operator.kube.kinds import DEPLOYMENTS, EDGE_SITES, INFERENCE_SERVICES, NODES
 from edgeglm_operator.store import Name, Owner, Snapshot, Store
 from tests.reconcile.builders import an_edge_node, an_edge_site, an_inference_service
@@ -142,13 +141,53 @@ def test_the_server_s_book_of_fields_is_not_kept() -> None:
     assert "managedFields" not in Snapshot.of(raw).unpack()["metadata"]
 
 
-def test_what_does_not_have_the_shape_of_its_kind_is_an_error_with_its_path(store: Store) -> None:
-    broken = observed(an_inference_service(cloud={"replicas": "many"}))
+def test_what_does_not_have_the_shape_of_its_kind_is_set_aside_with_the_path(store: Store) -> None:
+    store.put(INFERENCE_SERVICES, observed(an_inference_service()))
+    change = store.put(INFERENCE_SERVICES, unreadable(version=2))
 
-    with pytest.raises(InvalidObject) as error:
-        store.put(INFERENCE_SERVICES, broken)
+    assert change is not None
+    assert (change.wish, change.after) == (True, None)
+    assert store.services.get("plant", "llm") is None
+    assert store.services.fault("plant", "llm") == "spec.cloud.replicas: Expected `int | null`, got `str`"
+    assert store.services.unreadable("plant") == {"llm"}
+    assert store.services.versions() == {Name("plant", "llm"): "2"}
 
-    assert error.value.field == "spec.cloud.replicas"
+
+def test_what_is_set_aside_is_no_change_again_until_there_is_another_version(store: Store) -> None:
+    store.put(INFERENCE_SERVICES, unreadable(version=2))
+
+    assert store.put(INFERENCE_SERVICES, unreadable(version=2)) is None
+    assert store.put(INFERENCE_SERVICES, observed(an_inference_service(), version=1)) is None
+    assert store.put(INFERENCE_SERVICES, unreadable(version=3)) is not None
+
+
+def test_what_was_set_aside_comes_back_when_it_can_be_read_again(store: Store) -> None:
+    store.put(INFERENCE_SERVICES, unreadable(version=1))
+    change = store.put(INFERENCE_SERVICES, observed(an_inference_service(), version=2))
+
+    assert change is not None
+    assert change.wish
+    assert store.services.fault("plant", "llm") is None
+
+
+def test_what_was_set_aside_can_be_removed(store: Store) -> None:
+    store.put(INFERENCE_SERVICES, unreadable())
+
+    assert store.remove(INFERENCE_SERVICES, Name("plant", "llm")) is not None
+    assert store.services.unreadable("plant") == set()
+    assert store.remove(INFERENCE_SERVICES, Name("plant", "llm")) is None
+
+
+def test_a_status_that_cannot_be_read_hides_nothing(store: Store) -> None:
+    store.put(INFERENCE_SERVICES, observed({**an_inference_service(), "status": {"cloud": "of another release"}}))
+
+    service = store.services.get("plant", "llm")
+    assert service is not None
+    assert service.status.cloud is None
+
+
+def unreadable(*, version: int = 1) -> dict[str, Any]:
+    return observed(an_inference_service(cloud={"replicas": "many"}), version=version)
 
 
 def held(store: Store) -> dict[str, Any]:
