@@ -188,7 +188,12 @@ class Window(Model, frozen=True, kw_only=True):
     allowed_lateness_seconds: int = 5
     idle_timeout_seconds: int = 30
     max_skew_seconds: int = 60
-    late: Literal["Drop"] = "Drop"
+    late: Literal["Drop", "Backfill", "Revise"] = "Drop"
+    """What becomes of readings of closed windows. Drop: they are left out. Backfill: no answer changes, but they count
+    in what is usual, in states and relations, and in sliding windows to come. Revise: their windows are made anew.
+    """
+    late_within_seconds: int | None = None
+    """How long after its end a window is open to late readings. Backfill and Revise have it, and Drop has not."""
 
 
 class GraphCaps(Model, frozen=True, kw_only=True):

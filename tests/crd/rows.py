@@ -570,6 +570,22 @@ ROWS: Final = (
     Row("a tumbling window that slides", graph(window={"sizeSeconds": 10, "slideSeconds": 5}), "no other has it"),
     Row("slides that do not fit", graph(window={"type": "Sliding", "sizeSeconds": 10, "slideSeconds": 3}), "multiple"),
     Row("too many slides", graph(window={"type": "Sliding", "sizeSeconds": 61, "slideSeconds": 1}), "at most 60 times"),
+    Row("late readings that count", graph(window={"sizeSeconds": 10, "late": "Backfill", "lateWithinSeconds": 1280})),
+    Row("late readings that count for ever", graph(window={"sizeSeconds": 10, "late": "Revise"}), "need lateWithin"),
+    Row("late readings that do not count", graph(window={"sizeSeconds": 10, "lateWithinSeconds": 60}), "Drop has none"),
+    Row(
+        "late readings of too many windows",
+        graph(
+            window={
+                "type": "Sliding",
+                "sizeSeconds": 60,
+                "slideSeconds": 10,
+                "late": "Revise",
+                "lateWithinSeconds": 1281,
+            }
+        ),
+        "at most 128 times",
+    ),
     Row("a window of nothing", graph(window={"sizeSeconds": 0}), ANY),
     Row("an endpoint of one's own", graph(reasoning={"endpoint": {"url": "https://host/v1", "model": "m"}})),
     Row("nobody to ask", graph(reasoning={}), "exactly one of serviceRef and endpoint"),

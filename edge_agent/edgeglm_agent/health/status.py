@@ -26,6 +26,8 @@ class SourceBook(msgspec.Struct, frozen=True, rename="camel"):
     redriven: int
     """Of those received, dead letters that were driven again."""
     refused_readings: dict[str, int]
+    backfilled: int
+    """Of what was late, the observations that count all the same in what is usual."""
 
 
 class BooksStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -148,6 +150,7 @@ def _source_book(
         pending=pending,
         redriven=counts.get((*key, entries.REDRIVEN), 0),
         refused_readings=_by_suffix(counts, key, entries.REFUSED_READING),
+        backfilled=counts.get((*key, entries.BACKFILLED), 0),
     )
 
 
