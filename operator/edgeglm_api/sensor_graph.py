@@ -35,6 +35,8 @@ class Limits(Model, frozen=True, kw_only=True):
     high_high: float | None = None
     rate: float | None = None
     """How much it may change a second, up or down, over a window as a whole."""
+    hysteresis: float | None = None
+    """By how much a value has to be back within a limit for its breach to end. Absent: back is back."""
 
 
 class Quality(Model, frozen=True, kw_only=True):

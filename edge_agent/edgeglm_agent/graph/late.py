@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from edgeglm_agent.graph.hysteresis import Holdings
 from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.silence import Silent
 
@@ -27,6 +28,8 @@ class Made(msgspec.Struct, array_like=True):
     """Whether anybody was asked about it: then each revision that follows is told."""
     silent: tuple[Silent, ...] = ()
     """Who was missed by its end."""
+    held: Holdings = {}
+    """Breaches that went on at its begin."""
 
 
 class Late(msgspec.Struct):

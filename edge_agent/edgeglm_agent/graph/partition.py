@@ -15,6 +15,7 @@ from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.graph.baseline import Baseline
 from edgeglm_agent.graph.counter import Count
+from edgeglm_agent.graph.hysteresis import Breaching, Holdings, go_on
 from edgeglm_agent.graph.late import MAX_KEPT_PANES, Late, Made, newest_beyond
 from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.silence import Expectations, begin_anew
@@ -77,6 +78,7 @@ class Partition(msgspec.Struct):
     """The one heard last is the last one."""
     holders: Holders = {}
     """So are these."""
+    breaching: Breaching = Breaching()
     expected: Expectations = {}
     told_ns: int = 0
     """The end of the last window that was asked about or answered."""
@@ -197,6 +199,12 @@ class Partition(msgspec.Struct):
                 pane.messages = {}
         return Window(name, start_ns, end_ns, whole)
 
+    def breach(self, era: int, pane: Pane) -> Holdings:
+        """Return the breaches that go on at the begin of a window, and note which do after it."""
+        held = self.breaching.series if self.breaching.era == era else {}
+        self.breaching = Breaching(era, go_on(pane, held))
+        return held
+
     def bound_late(self, era: int, span: Span) -> None:
         """Give up the oldest of what is kept for late readings, as far as that is too much."""
         beyond = newest_beyond(self.past.get(era, {})) if span.late_ns else None
@@ -210,9 +218,11 @@ class Partition(msgspec.Struct):
 
     def settle(self, name: str, era: int, span: Span, numbers: Iterable[int]) -> list[Window]:
         """Return windows as they are for good, and forget the panes that no other reaches."""
-        windows = [self.window(name, era, span, number) for number in numbers]
-        for number in numbers:
-            del self.late.made[era][number]
+        made = self.late.made.get(era, {})
+        windows = [
+            msgspec.structs.replace(self.window(name, era, span, number), held=made.pop(number).held)
+            for number in numbers
+        ]
         self._forget(era, span, self._taken_from_ns(span) - span.size_ns + span.slice_ns)
         return windows
 

@@ -49,7 +49,7 @@ def _made_anew(name: str, whereabouts: Whereabouts, era: Era, number: int, now_n
     made = partition.late.made[era.number][number] = _after(before, partition, era, number, window)
     window = whereabouts.complete(window, era, made.silent)
     derive(window.pane, era.derivations)
-    return Closed(window, era, partition, made, belated_ns=now_ns)
+    return Closed(msgspec.structs.replace(window, held=made.held), era, partition, made, belated_ns=now_ns)
 
 
 def _after(before: Made | None, partition: Partition, era: Era, number: int, window: Window) -> Made:

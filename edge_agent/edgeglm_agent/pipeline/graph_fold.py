@@ -262,9 +262,10 @@ class GraphFold:
     def _closed(self, window: Window, era: Era, partition: Partition) -> Closed:
         whole = self.whereabouts.close(window, era)
         derive(whole.pane, era.derivations)
+        whole = msgspec.structs.replace(whole, held=partition.breach(era.number, whole.pane))
         made = partition.late.made.get(era.number, {}).get(window.end_ns // era.slice_ns - 1)
         if made is not None:
-            made.silent = whole.silent
+            made.silent, made.held = whole.silent, whole.held
         return Closed(whole, era, partition, made)
 
     def _count_windowed(self, closed: list[Closed]) -> None:
