@@ -11,8 +11,8 @@ PROMPT_VERSION: Final = "2"
 """Part of every rule digest: another way to ask is another question."""
 
 
-class RequestKey(msgspec.Struct, frozen=True):
-    """All that tells one request from another."""
+class RequestKey(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that tells one request from another. What was added later has a default, and is left out: ids stay."""
 
     site_uid: str
     graph_uid: str
@@ -22,6 +22,8 @@ class RequestKey(msgspec.Struct, frozen=True):
     end_ns: int
     revision: int
     """How often the site's ledger was lost: what is then folded again from half the data is not the same request."""
+    remade: int = 0
+    """How often the window was made anew, as readings came that belong into it."""
 
 
 def request_id(key: RequestKey) -> str:

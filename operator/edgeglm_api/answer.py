@@ -84,6 +84,12 @@ class Answer(Model, frozen=True, kw_only=True):
 
     api_version: str
     request_id: str
+    supersedes: str = ""
+    """The id of the request about the same window, before late readings came that belong into it. There may be no
+    answer to it, or one that comes after this one: of a window, the highest revision counts.
+    """
+    revision: int = 0
+    """How often the window was made anew."""
     graph: str
     partition: str
     site: str

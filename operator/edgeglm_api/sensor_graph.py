@@ -40,6 +40,8 @@ class Limits(Model, frozen=True, kw_only=True):
     high_high: float | None = None
     rate: float | None = None
     """How much it may change a second, up or down, over a window as a whole."""
+    hysteresis: float | None = None
+    """By how much a value has to be back within a limit for its breach to end. Absent: back is back."""
 
 
 class Quality(Model, frozen=True, kw_only=True):
@@ -193,7 +195,12 @@ class Window(Model, frozen=True, kw_only=True):
     allowed_lateness_seconds: int = 5
     idle_timeout_seconds: int = 30
     max_skew_seconds: int = 60
-    late: Literal["Drop"] = "Drop"
+    late: Literal["Drop", "Backfill", "Revise"] = "Drop"
+    """What becomes of readings of closed windows. Drop: they are left out. Backfill: no answer changes, but they count
+    in what is usual, in states and relations, and in sliding windows to come. Revise: their windows are made anew.
+    """
+    late_within_seconds: int | None = None
+    """How long after its end a window is open to late readings. Backfill and Revise have it, and Drop has not."""
 
 
 class GraphCaps(Model, frozen=True, kw_only=True):

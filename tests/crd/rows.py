@@ -572,6 +572,14 @@ ROWS: Final = (
     Row("rising limits", measuring(limits={"lowLow": -1, "low": 0, "high": 7.1, "highHigh": 11})),
     Row("a rate of change", measuring(limits={"rate": 0.5})),
     Row("a rate of change below nothing", measuring(limits={"rate": -1}), ANY),
+    Row("a hysteresis", measuring(limits={"high": 7.1, "hysteresis": 0.5})),
+    Row("a hysteresis of nothing", measuring(limits={"hysteresis": 0.5}), "needs a limit"),
+    Row(
+        "a hysteresis that never ends",
+        measuring(limits={"low": 1, "high": 2, "hysteresis": 1.5}),
+        "no breach would end",
+    ),
+    Row("a hysteresis below nothing", measuring(limits={"high": 7.1, "hysteresis": -1}), ANY),
     Row("one limit", measuring(limits={"highHigh": 11})),
     Row("falling limits", measuring(limits={"high": 11, "highHigh": 7.1}), RISING),
     Row("low above high", measuring(limits={"low": 8, "high": 7}), RISING),
@@ -589,6 +597,22 @@ ROWS: Final = (
     Row("a tumbling window that slides", graph(window={"sizeSeconds": 10, "slideSeconds": 5}), "no other has it"),
     Row("slides that do not fit", graph(window={"type": "Sliding", "sizeSeconds": 10, "slideSeconds": 3}), "multiple"),
     Row("too many slides", graph(window={"type": "Sliding", "sizeSeconds": 61, "slideSeconds": 1}), "at most 60 times"),
+    Row("late readings that count", graph(window={"sizeSeconds": 10, "late": "Backfill", "lateWithinSeconds": 1280})),
+    Row("late readings that count for ever", graph(window={"sizeSeconds": 10, "late": "Revise"}), "need lateWithin"),
+    Row("late readings that do not count", graph(window={"sizeSeconds": 10, "lateWithinSeconds": 60}), "Drop has none"),
+    Row(
+        "late readings of too many windows",
+        graph(
+            window={
+                "type": "Sliding",
+                "sizeSeconds": 60,
+                "slideSeconds": 10,
+                "late": "Revise",
+                "lateWithinSeconds": 1281,
+            }
+        ),
+        "at most 128 times",
+    ),
     Row("a window of nothing", graph(window={"sizeSeconds": 0}), ANY),
     Row("an endpoint of one's own", graph(reasoning={"endpoint": {"url": "https://host/v1", "model": "m"}})),
     Row("nobody to ask", graph(reasoning={}), "exactly one of serviceRef and endpoint"),

@@ -11,6 +11,7 @@ from typing import Final
 from edgeglm_agent.config.problem import Problem
 from edgeglm_agent.config.source_rules import problems_of_source
 from edgeglm_agent.decode.topic import BadTopic, compile_topic
+from edgeglm_agent.graph.late import MAX_KEPT_PANES
 from edgeglm_agent.mqtt.address import BadAddress, parse_address
 from edgeglm_agent.mqtt.filters import overlap
 from edgeglm_api.bundle import Bundle, Graph
@@ -103,6 +104,14 @@ def _window(window: Window) -> _Found:
             "window.slideSeconds",
             f"{slide} does not fit sizeSeconds {window.size_seconds}, which must be 1 to {MAX_SLIDES} times as long",
         )
+    within, most = window.late_within_seconds, MAX_KEPT_PANES * (slide or window.size_seconds)
+    if (window.late == "Drop") != (within is None):
+        yield (
+            "window.lateWithinSeconds",
+            f"is {within}, but late is {window.late}; Backfill and Revise have it, and no other",
+        )
+    elif within is not None and not 1 <= within <= most:
+        yield "window.lateWithinSeconds", f"{within} must be 1 to {most}: {MAX_KEPT_PANES} slices of windows are kept"
 
 
 def _question(question: Question) -> _Found:

@@ -31,6 +31,12 @@ class Page(msgspec.Struct, frozen=True):
     lives: tuple[Life, ...]
 
     @property
+    def now_ns(self) -> int:
+        """How far the partition has come: the end of the look, or of one that was told of before it."""
+        told = (each.life.told.end_ns for each in self.before if each.life.told is not None)
+        return max(self.look.end_ns, *told, 0) if self.look.belated else self.look.end_ns
+
+    @property
     def to_tell(self) -> list[Life]:
         """What an answer has to say."""
         return told_by(self.lives, self.look, self.request.findings)
@@ -38,17 +44,17 @@ class Page(msgspec.Struct, frozen=True):
     @property
     def has_news(self) -> bool:
         """Whether any of them is worth an answer."""
-        return any(is_news(life, self.look.end_ns, self.request.findings) for life in self.to_tell)
+        return any(is_news(life, self.now_ns, self.request.findings) for life in self.to_tell)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What an answer says of them."""
-        return tuple(as_told(life, self._id(life), self.look.end_ns) for life in self.to_tell)
+        return tuple(as_told(life, self._id(life), self.now_ns) for life in self.to_tell)
 
     def write(self, db: sqlite3.Connection, *, told: bool) -> None:
         """Write them down, those that need not be kept left out."""
         telling = {life.finding.key for life in self.to_tell} if told else set()
-        now_ns = self.look.end_ns
+        now_ns = self.now_ns
         after = [after_telling(life, now_ns) if life.finding.key in telling else life for life in self.lives]
         known = {each.id: each for each in self.before}
         kept = [self._stored(life) for life in after if not is_history(life, now_ns)]

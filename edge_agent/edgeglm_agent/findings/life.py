@@ -7,6 +7,7 @@ A finding opens when a checked answer names it. What ends it depends on what it 
   and in one that nobody was asked about and that has none of its evidence.
 
 A window in which nobody can tell counts neither way. After `clearAfterWindows` windows without it a finding is over.
+A window that late readings bring out of turn ends nothing: it opens what nobody knew of, and tells how bad that was.
 What is told is what changed: see `is_news`.
 """
 
@@ -43,6 +44,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a model has told all that it sees."""
     partial: bool = False
     """Whether the graph was trimmed: evidence that is not in it may be there all the same."""
+    belated: bool = False
+    """Whether later windows were looked at before."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -86,7 +89,10 @@ def look_at(lives: Iterable[Life], look: Look, rules: Rules) -> list[Life]:
     """Return all findings of a partition after a look; those that were there first, new ones behind them."""
     known = {life.finding.key: life for life in lives}
     named = {each.finding.key: each for each in look.named}
-    moved = [_moved(life, named.get(key), look, rules) for key, life in known.items()]
+    if look.belated:
+        moved = [_looked_back(life, named.get(key), look) for key, life in known.items()]
+    else:
+        moved = [_moved(life, named.get(key), look, rules) for key, life in known.items()]
     return [*moved, *(_opened(each, look, None) for key, each in named.items() if key not in known)]
 
 
@@ -150,6 +156,12 @@ def _moved(life: Life, named: Named | None, look: Look, rules: Rules) -> Life:
         return msgspec.structs.replace(life, seen_ns=look.end_ns, missed=0)
     missed = life.missed + look.windows
     return msgspec.structs.replace(life, missed=missed, over=missed >= rules.clear_after_windows)
+
+
+def _looked_back(life: Life, named: Named | None, look: Look) -> Life:
+    if named is None or life.over:
+        return life
+    return msgspec.structs.replace(_seen(life, named, look), seen_ns=max(life.seen_ns, look.end_ns), missed=life.missed)
 
 
 def _opened(named: Named, look: Look, before: Life | None) -> Life:

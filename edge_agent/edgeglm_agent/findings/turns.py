@@ -54,7 +54,13 @@ def _pass_all(db: sqlite3.Connection, windows: Sequence[QuietWindow]) -> None:
 def _pass(db: sqlite3.Connection, quiet: QuietWindow) -> int:
     """Look at a quiet window, and have code answer for it if there is something to tell."""
     request = quiet.request
-    look = Look(start_ns=quiet.since_ns, end_ns=request.end_ns, windows=quiet.windows, evidence=quiet.evidence)
+    look = Look(
+        start_ns=quiet.since_ns,
+        end_ns=request.end_ns,
+        windows=quiet.windows,
+        evidence=quiet.evidence,
+        belated=request.belated,
+    )
     page = open_page(db, request, look)
     if quiet.tell or page.has_news:
         return _tell(db, page, answer_to(request, "Normal", [(quiet.since_ns, request.end_ns)]))
@@ -68,7 +74,7 @@ def _tell(db: sqlite3.Connection, page: Page, answer: Answer) -> int:
     request = page.request
     if has_answer(db, request.id):
         return 0
-    news = answer.status != "Ok" or page.has_news
+    news = answer.status != "Ok" or page.has_news or bool(request.supersedes)
     told = msgspec.structs.replace(answer, findings=page.findings)
     insert_answer(db, to_store(request, told, news=news))
     add_to_book(db, (request.graph_uid, "", f"answers.{answer.status}"))
@@ -88,4 +94,5 @@ def _look(request: Request, answer: Answer, spans: Sequence[Span]) -> Look:
         named=tuple(Named(finding, rests_on(finding, evidence)) for finding in answer.findings),
         conclusive=answer.model is not None and answer.status in {"Ok", "Normal"},
         partial=answer.truncated,
+        belated=request.belated,
     )

@@ -7,6 +7,7 @@ import msgspec
 
 from edgeglm_agent.graph.baseline import Baseline, learn, z_score
 from edgeglm_agent.graph.evidence import Evidence, EvidenceKind, is_alarming
+from edgeglm_agent.graph.hysteresis import Holding, breaches_of
 from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.silence import Silent
 from edgeglm_agent.graph.stat import Breach, Stat
@@ -30,7 +31,7 @@ def detect(window: Window, baselines: Baselines, units: Mapping[str, str]) -> tu
     found = [
         msgspec.structs.replace(item, node=entity, property=name, unit=units.get(name, ""))
         for entity, name, stat in series_of(window.pane)
-        for item in _of_series(stat, baselines.get(entity, {}).get(name))
+        for item in _of_series(stat, baselines.get(entity, {}).get(name), window.held.get(entity, {}).get(name, ()))
     ]
     found += _changes(window.states)
     found += [_silence(silent) for silent in window.silent]
@@ -57,15 +58,16 @@ def series_of(pane: Pane) -> Iterator[tuple[str, str, Stat]]:
             yield entity, name, pane.stats[entity][name]
 
 
-def _of_series(stat: Stat, baseline: Baseline | None) -> Iterator[Evidence]:
-    for breach in _worst_breaches(stat.breaches):
-        yield _evidence(
+def _of_series(stat: Stat, baseline: Baseline | None, held: tuple[Holding, ...]) -> Iterator[Evidence]:
+    for breach in _worst_breaches(breaches_of(stat, held)):
+        found = _evidence(
             kind="Limit",
             value=stat.max if breach.limit.startswith("high") else stat.min,
             bound=breach.bound,
             limit=breach.limit,
             onset_ns=breach.onset_ns,
         )
+        yield found if breach.count else msgspec.structs.replace(found, margin=stat.hysteresis)
     if stat.rate is not None and abs(stat.slope_per_second) > stat.rate:
         yield _evidence(kind="Rate", value=stat.slope_per_second, bound=stat.rate)
     z = z_score(baseline, stat.mean) if baseline else None
@@ -119,7 +121,13 @@ def _severity(breach: Breach) -> tuple[bool, float]:
 
 
 def _evidence(
-    *, kind: EvidenceKind, value: float, bound: float, limit: str = "", onset_ns: int = 0, z: float = 0.0
+    *,
+    kind: EvidenceKind,
+    value: float,
+    bound: float,
+    limit: str = "",
+    onset_ns: int = 0,
+    z: float = 0.0,
 ) -> Evidence:
     return Evidence(
         id="",

@@ -24,6 +24,8 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """The limit that was passed, the greatest slope that is usual, or the usual mean."""
     limit: str = ""
     """Which of the four limits."""
+    margin: float = 0.0
+    """Set where the value is within the limit again, but not by as much as it has to be."""
     onset_ns: int = 0
     z: float = 0.0
     before: str = ""

@@ -15,6 +15,8 @@ from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.graph.baseline import Baseline
 from edgeglm_agent.graph.counter import Count
+from edgeglm_agent.graph.hysteresis import Breaching, Holdings, go_on
+from edgeglm_agent.graph.late import MAX_KEPT_PANES, Late, Made, newest_beyond
 from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.silence import Expectations, begin_anew
 from edgeglm_agent.graph.state import Holders
@@ -52,6 +54,13 @@ class Span(msgspec.Struct, frozen=True):
     size_ns: int
     """Of a window, one slice or more of them."""
     from_ns: int
+    late_ns: int
+    """How long after its end a window is open to late readings."""
+
+    @property
+    def windows(self) -> int:
+        """In how many windows a slice is."""
+        return self.size_ns // self.slice_ns
 
 
 class Partition(msgspec.Struct):
@@ -62,12 +71,14 @@ class Partition(msgspec.Struct):
     panes: dict[int, dict[int, Pane]] = {}
     """Era to number of the slice to pane."""
     past: dict[int, dict[int, Pane]] = {}
-    """Likewise those that are closed, and in windows that are still to come."""
+    """Likewise those that are closed, and in windows that are still to come, or open to late readings."""
+    late: Late = msgspec.field(default_factory=Late)
     baselines: dict[str, dict[str, Baseline]] = {}
     counters: dict[str, Count] = {}
     """The one heard last is the last one."""
     holders: Holders = {}
     """So are these."""
+    breaching: Breaching = Breaching()
     expected: Expectations = {}
     told_ns: int = 0
     """The end of the last window that was asked about or answered."""
@@ -138,6 +149,11 @@ class Partition(msgspec.Struct):
         self.watermark_ns = max(self.watermark_ns, reached)
 
     @property
+    def awaits_time(self) -> bool:
+        """Whether time that goes by may close a window, or make one anew."""
+        return bool(self.panes) or any(self.late.due.values())
+
+    @property
     def open_panes(self) -> int:
         """How many panes wait for the watermark."""
         return sum(len(slices) for slices in self.panes.values())
@@ -151,33 +167,92 @@ class Partition(msgspec.Struct):
             slices[number] = Pane()
         return slices[number]
 
+    def late_pane(self, era: int, number: int, span: Span) -> Pane | None:
+        """Return the pane of a closed slice, made when missing; None when nothing late is taken for it any more."""
+        if (number + 1) * span.slice_ns <= max(self._taken_from_ns(span), span.from_ns):
+            return None
+        slices = self.past.setdefault(era, {})
+        if number not in slices:
+            if len(slices) >= MAX_KEPT_PANES:
+                return None
+            slices[number] = Pane()
+        return slices[number]
+
     def close(self, name: str, era: int, span: Span, *, until_ns: int) -> list[Window]:
         """Take out the panes of an era that end by then, as windows, oldest first."""
         slices = self.panes.get(era, {})
         due = sorted(number for number in slices if (number + 1) * span.slice_ns <= until_ns)
-        windows = [self._window(name, era, span, number) for number in due]
+        windows = [self._close(name, era, span, number) for number in due]
         if not slices:
             self.panes.pop(era, None)
+        return windows
+
+    def window(self, name: str, era: int, span: Span, number: int) -> Window:
+        """Return the window that ends with a closed slice: it and those before it, as far as one reaches."""
+        end_ns = (number + 1) * span.slice_ns
+        start_ns = max(end_ns - span.size_ns, span.from_ns)
+        whole = Pane()
+        for at, pane in self.past.get(era, {}).items():
+            if at <= number and (at + 1) * span.slice_ns > start_ns:
+                whole.merge(pane)
+                # Its messages are told with the first window that has it.
+                pane.messages = {}
+        return Window(name, start_ns, end_ns, whole)
+
+    def breach(self, era: int, pane: Pane) -> Holdings:
+        """Return the breaches that go on at the begin of a window, and note which do after it."""
+        held = self.breaching.series if self.breaching.era == era else {}
+        self.breaching = Breaching(era, go_on(pane, held))
+        return held
+
+    def bound_late(self, era: int, span: Span) -> None:
+        """Give up the oldest of what is kept for late readings, as far as that is too much."""
+        beyond = newest_beyond(self.past.get(era, {})) if span.late_ns else None
+        if beyond is not None:
+            self.late.given_up_ns = max(self.late.given_up_ns, (beyond + 1) * span.slice_ns)
+
+    def settled(self, era: int, span: Span) -> list[int]:
+        """Return the windows whose time for late readings is over, oldest first."""
+        before_ns = self._taken_from_ns(span)
+        return sorted(number for number in self.late.made.get(era, {}) if (number + 1) * span.slice_ns <= before_ns)
+
+    def settle(self, name: str, era: int, span: Span, numbers: Iterable[int]) -> list[Window]:
+        """Return windows as they are for good, and forget the panes that no other reaches."""
+        made = self.late.made.get(era, {})
+        windows = [
+            msgspec.structs.replace(self.window(name, era, span, number), held=made.pop(number).held)
+            for number in numbers
+        ]
+        self._forget(era, span, self._taken_from_ns(span) - span.size_ns + span.slice_ns)
         return windows
 
     def forget_past(self, eras: Iterable[int]) -> None:
         """Keep the closed panes of these eras only."""
         for era in self.past.keys() - set(eras):
             del self.past[era]
+            self.late.made.pop(era, None)
 
-    def _window(self, name: str, era: int, span: Span, number: int) -> Window:
-        """Take a pane out, and return the window that ends with it: it and those before it, as far as one reaches."""
+    def _close(self, name: str, era: int, span: Span, number: int) -> Window:
+        """Take a pane out, and return the window that ends with it."""
         pane, end_ns = self.panes[era].pop(number), (number + 1) * span.slice_ns
-        start_ns = max(end_ns - span.size_ns, span.from_ns)
-        if span.slice_ns == span.size_ns:
-            return Window(name, start_ns, end_ns, pane)
-        past = {at: each for at, each in self.past.get(era, {}).items() if (at + 1) * span.slice_ns > start_ns}
-        whole = Pane()
-        for each in (*past.values(), pane):
-            whole.merge(each)
-        # Its messages are told with the first window that has it.
-        self.past[era] = past | {number: msgspec.structs.replace(pane, messages={})}
-        return Window(name, start_ns, end_ns, whole)
+        if span.slice_ns == span.size_ns and not span.late_ns:
+            return Window(name, max(end_ns - span.size_ns, span.from_ns), end_ns, pane)
+        self.past.setdefault(era, {})[number] = pane
+        window = self.window(name, era, span, number)
+        if span.late_ns:
+            self.late.made.setdefault(era, {})[number] = Made()
+        else:
+            self._forget(era, span, window.start_ns)
+        return window
+
+    def _taken_from_ns(self, span: Span) -> int:
+        """Return the moment until which a slice has to end at least, to be open to late readings."""
+        return max(self.watermark_ns - span.late_ns, self.late.given_up_ns)
+
+    def _forget(self, era: int, span: Span, before_ns: int) -> None:
+        slices = self.past.get(era, {})
+        for number in [number for number in slices if (number + 1) * span.slice_ns <= before_ns]:
+            del slices[number]
 
 
 def _key(observation: Observation) -> str:

@@ -5,20 +5,23 @@ from typing import Final
 from edgeglm_agent.graph.evidence import Evidence
 from edgeglm_agent.moment import NANOS_PER_SECOND, rfc3339
 
-_LIMITS: Final = {
-    "high": "above its high limit",
-    "highHigh": "above its highHigh alarm limit",
-    "low": "below its low limit",
-    "lowLow": "below its lowLow alarm limit",
+_NAMES: Final = {
+    "high": "high limit",
+    "highHigh": "highHigh alarm limit",
+    "low": "low limit",
+    "lowLow": "lowLow alarm limit",
 }
 
 
 def sentence(item: Evidence) -> str:
     """Say what was found, with its numbers."""
     unit = f" {item.unit}" if item.unit else ""
+    if item.margin:
+        return _lasting(item)
     if item.kind == "Limit":
+        beyond = "above" if item.limit.startswith("high") else "below"
         return (
-            f"{item.node} {item.property} {number(item.value)}{unit} is {_LIMITS[item.limit]}"
+            f"{item.node} {item.property} {number(item.value)}{unit} is {beyond} its {_NAMES[item.limit]}"
             f" {number(item.bound)} since {second(item.onset_ns)}"
         )
     if item.kind == "Rate":
@@ -46,6 +49,15 @@ def second(nanos: int) -> str:
 def number(value: float) -> str:
     """Write a number with four significant digits: digits are tokens, and more of them help no model."""
     return f"{value:.4g}"
+
+
+def _lasting(item: Evidence) -> str:
+    unit = f" {item.unit}" if item.unit else ""
+    within = "below" if item.limit.startswith("high") else "above"
+    return (
+        f"{item.node} {item.property} {number(item.value)}{unit} is not yet {number(item.margin)} {within} its"
+        f" {_NAMES[item.limit]} {number(item.bound)}, which it passed at {second(item.onset_ns)}"
+    )
 
 
 def _change(item: Evidence) -> str:

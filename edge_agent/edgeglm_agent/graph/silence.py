@@ -33,6 +33,12 @@ class Silent(msgspec.Struct, frozen=True, array_like=True, order=True):
     source: str
     last_ns: int
     every_seconds: int
+    type: str = ""
+
+    @property
+    def every_ns(self) -> int:
+        """How often it is to be heard."""
+        return self.every_seconds * NANOS_PER_SECOND
 
 
 Expectations = dict[str, dict[str, Expected]]
@@ -55,6 +61,13 @@ def listened(expected: Expectations, pane: Pane, end_ns: int, rules: Rules) -> t
         for entity in [entity for entity, each in waited.items() if each.last_ns < forgotten_ns]:
             del waited[entity]
     return tuple(sorted(_silent(expected, end_ns, rules)))
+
+
+def heard_late(expected: Expectations, source: str, entity: str, at_ns: int) -> None:
+    """Note that an entity was heard at a moment of which no window is to come."""
+    known = expected.get(source, {}).get(entity)
+    if known is not None and known.last_ns < at_ns:
+        expected[source][entity] = msgspec.structs.replace(known, last_ns=at_ns)
 
 
 def newly_missed(expected: Expectations, now_ns: int, rules: Rules) -> Iterator[int]:
@@ -84,4 +97,4 @@ def _silent(expected: Expectations, end_ns: int, rules: Rules) -> Iterator[Silen
     for source, every_seconds in rules.items():
         for entity, each in expected[source].items():
             if end_ns - each.last_ns > every_seconds * NANOS_PER_SECOND:
-                yield Silent(entity, source, each.last_ns, every_seconds)
+                yield Silent(entity, source, each.last_ns, every_seconds, each.type)

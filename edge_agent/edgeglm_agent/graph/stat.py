@@ -22,6 +22,15 @@ class Breach(msgspec.Struct, frozen=True, array_like=True):
     bound: float
     onset_ns: int
     count: int
+    last_ns: int = 0
+
+
+class Back(msgspec.Struct, frozen=True, array_like=True):
+    """When the value was within a limit by its hysteresis, first and last."""
+
+    limit: str
+    first_ns: int
+    last_ns: int
 
 
 class Stat(msgspec.Struct, frozen=True, array_like=True):
@@ -39,6 +48,10 @@ class Stat(msgspec.Struct, frozen=True, array_like=True):
     breaches: tuple[Breach, ...] = ()
     rate: float | None = None
     """How steep the line may be, per second."""
+    hysteresis: float | None = None
+    """By how much the value has to be back for a breach to end."""
+    backs: tuple[Back, ...] = ()
+    """With hysteresis only."""
 
     @property
     def mean(self) -> float:
@@ -68,8 +81,10 @@ def stat_of(value: float, event_ns: int, limits: Limits) -> Stat:
         sum_t=millis,
         sum_tt=millis * millis,
         sum_tv=millis * scaled,
-        breaches=tuple(Breach(name, bound, event_ns, 1) for name, bound in _passed(value, limits)),
+        breaches=tuple(Breach(name, bound, event_ns, 1, event_ns) for name, bound in _passed(value, limits)),
         rate=limits.rate,
+        hysteresis=limits.hysteresis,
+        backs=() if limits.hysteresis is None else _backs(value, event_ns, limits, limits.hysteresis),
     )
 
 
@@ -88,19 +103,48 @@ def merge_stats(one: Stat, other: Stat) -> Stat:
         sum_tv=one.sum_tv + other.sum_tv,
         breaches=_merge_breaches(one.breaches, other.breaches),
         rate=min((each for each in (one.rate, other.rate) if each is not None), default=None),
+        hysteresis=min((each for each in (one.hysteresis, other.hysteresis) if each is not None), default=None),
+        backs=_merge_backs(one.backs, other.backs),
     )
 
 
 def _passed(value: float, limits: Limits) -> list[tuple[str, float]]:
     """Name the limits that a value passes; an alarm limit hides the warning limit below it only in what is shown."""
     passed: list[tuple[str, float]] = []
-    for name, bound in (("high", limits.high), ("highHigh", limits.high_high)):
+    for name, bound in _highs(limits):
         if bound is not None and value > bound:
             passed.append((name, bound))
-    for name, bound in (("low", limits.low), ("lowLow", limits.low_low)):
+    for name, bound in _lows(limits):
         if bound is not None and value < bound:
             passed.append((name, bound))
     return passed
+
+
+def _backs(value: float, event_ns: int, limits: Limits, hysteresis: float) -> tuple[Back, ...]:
+    within = [
+        *(name for name, bound in _highs(limits) if bound is not None and value <= bound - hysteresis),
+        *(name for name, bound in _lows(limits) if bound is not None and value >= bound + hysteresis),
+    ]
+    return tuple(Back(name, event_ns, event_ns) for name in sorted(within))
+
+
+def _highs(limits: Limits) -> tuple[tuple[str, float | None], ...]:
+    return ("high", limits.high), ("highHigh", limits.high_high)
+
+
+def _lows(limits: Limits) -> tuple[tuple[str, float | None], ...]:
+    return ("low", limits.low), ("lowLow", limits.low_low)
+
+
+def _merge_backs(one: tuple[Back, ...], other: tuple[Back, ...]) -> tuple[Back, ...]:
+    if not one or not other:
+        return one or other
+    merged = {back.limit: back for back in one}
+    for back in other:
+        known = merged.get(back.limit, back)
+        first_ns, last_ns = min(known.first_ns, back.first_ns), max(known.last_ns, back.last_ns)
+        merged[back.limit] = Back(back.limit, first_ns, last_ns)
+    return tuple(merged[name] for name in sorted(merged))
 
 
 def _merge_breaches(one: tuple[Breach, ...], other: tuple[Breach, ...]) -> tuple[Breach, ...]:
@@ -113,5 +157,10 @@ def _merge_breaches(one: tuple[Breach, ...], other: tuple[Breach, ...]) -> tuple
         if known is None:
             merged[key] = breach
         else:
-            merged[key] = Breach(*key, min(known.onset_ns, breach.onset_ns), known.count + breach.count)
+            merged[key] = Breach(
+                *key,
+                min(known.onset_ns, breach.onset_ns),
+                known.count + breach.count,
+                max(known.last_ns, breach.last_ns),
+            )
     return tuple(merged[key] for key in sorted(merged))

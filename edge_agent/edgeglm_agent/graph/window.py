@@ -2,6 +2,7 @@
 
 import msgspec
 
+from edgeglm_agent.graph.hysteresis import Holdings
 from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.relations import Tie
 from edgeglm_agent.graph.silence import Silent
@@ -20,3 +21,5 @@ class Window(msgspec.Struct, frozen=True):
     """Relations that come and go, as far as they held in it."""
     silent: tuple[Silent, ...] = ()
     """Who was missed by its end."""
+    held: Holdings = {}
+    """Breaches that went on at its begin."""

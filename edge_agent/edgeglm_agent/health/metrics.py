@@ -58,6 +58,9 @@ def _books(status: Status) -> Iterator[Metric]:
     pending = GaugeMetricFamily(
         "edgeglm_agent_messages_pending", "Messages in open windows.", labels=["graph", "source"]
     )
+    backfilled = CounterMetricFamily(
+        "edgeglm_agent_backfilled", "Late observations that count in what is usual.", labels=["graph", "source"]
+    )
     for book in status.books.sources:
         for outcome in ("received", "windowed", "duplicate", "late", "dropped"):
             messages.add_metric([book.graph, book.source, outcome, ""], getattr(book, outcome))
@@ -65,8 +68,10 @@ def _books(status: Status) -> Iterator[Metric]:
             for reason, n in reasons.items():
                 messages.add_metric([book.graph, book.source, outcome, reason], n)
         pending.add_metric([book.graph, book.source], book.pending)
+        backfilled.add_metric([book.graph, book.source], book.backfilled)
     yield messages
     yield pending
+    yield backfilled
     yield _counter("messages_lost", "Acknowledged messages that are accounted for nowhere.", status.books.lost)
     yield _gauge("books_balanced", "1 when every message is accounted for.", int(status.books.balanced))
 

@@ -30,6 +30,8 @@ class SourceBook(msgspec.Struct, frozen=True, rename="camel"):
     redriven: int
     """Of those received, dead letters that were driven again."""
     refused_readings: dict[str, int]
+    backfilled: int
+    """Of what was late, the observations that count all the same in what is usual."""
 
 
 class BooksStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -179,6 +181,7 @@ def _source_book(
         pending=pending,
         redriven=counts.get((*key, entries.REDRIVEN), 0),
         refused_readings=_by_suffix(counts, key, entries.REFUSED_READING),
+        backfilled=counts.get((*key, entries.BACKFILLED), 0),
     )
 
 

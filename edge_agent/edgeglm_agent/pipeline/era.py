@@ -32,7 +32,11 @@ class Era:
         self.from_ns = state.from_ns
         self.size_ns = rules.window.size_seconds * NANOS_PER_SECOND
         self.slice_ns = (rules.window.slide_seconds or rules.window.size_seconds) * NANOS_PER_SECOND
-        self.span = Span(slice_ns=self.slice_ns, size_ns=self.size_ns, from_ns=self.from_ns)
+        self.late_ns = (rules.window.late_within_seconds or 0) * NANOS_PER_SECOND
+        """How long after its end a window is open to late readings."""
+        self.revises = rules.window.late == "Revise"
+        """Whether such a window is made anew."""
+        self.span = Span(self.slice_ns, self.size_ns, self.from_ns, self.late_ns)
         self.digest = rule_digest(rules)
         self.readers = {source.name: SourceReader(source) for source in rules.sources}
         self._kinds = {source.name: source.kind for source in rules.sources}

@@ -1,6 +1,6 @@
 """The fold of all graphs of a site: one entry of the raw log after the other."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -15,9 +15,10 @@ from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.pipeline import books as entries
 from edgeglm_agent.pipeline.allowance import Spent
 from edgeglm_agent.pipeline.books import Books
+from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.dup_tail import DupTail
 from edgeglm_agent.pipeline.era import EraState
-from edgeglm_agent.pipeline.graph_fold import Closed, GraphFold
+from edgeglm_agent.pipeline.graph_fold import GraphFold
 from edgeglm_agent.pipeline.whereabouts import Whereabouts
 from edgeglm_agent.spool.checkpoints import Snapshot
 from edgeglm_agent.spool.entry import Connected, Disconnected, Entry, Message, Redriven, Tick
@@ -64,9 +65,11 @@ class Fold:
         """Take on a bundle: new graphs begin, changed ones cut over, the windows of those that are gone are closed."""
         self._routes.clear()
         wanted = {graph.uid: graph for graph in bundle.graphs}
-        closed = [item for uid in self.graphs.keys() - wanted.keys() for item in self.graphs[uid].flush()]
+        closed = [
+            item for uid in self.graphs.keys() - wanted.keys() for item in self.graphs[uid].flush(self.state.now_ns)
+        ]
         for uid, rules in wanted.items():
-            self._apply_graph(uid, rules)
+            closed += self._apply_graph(uid, rules)
         self.graphs = {uid: self.graphs[uid] for uid in wanted}
         self.state.spent = {uid: spent for uid, spent in self.state.spent.items() if uid in wanted}
         return closed
@@ -121,15 +124,17 @@ class Fold:
         return pending
 
     @property
-    def open_panes(self) -> int:
-        """How many panes wait for their watermark."""
-        return sum(partition.open_panes for graph in self.graphs.values() for partition in graph.partitions.values())
+    def windows_to_come(self) -> bool:
+        """Whether there are windows that are open, or to be made anew."""
+        return any(partition.awaits_time for partition in self._partitions())
 
     @property
     def awaits_time(self) -> bool:
         """Whether time that goes by may close a window, or open one for somebody who is missed."""
-        partitions = [partition for graph in self.graphs.values() for partition in graph.partitions.values()]
-        return any(partition.panes or waits(partition.expected) for partition in partitions)
+        return any(partition.awaits_time or waits(partition.expected) for partition in self._partitions())
+
+    def _partitions(self) -> Iterator[Partition]:
+        return (partition for graph in self.graphs.values() for partition in graph.partitions.values())
 
     def _restore(self, snapshot: Snapshot) -> dict[str, GraphFold]:
         eras = {uid: body for (uid, name), body in snapshot.partitions.items() if name == ""}
@@ -148,15 +153,16 @@ class Fold:
     def _graph_fold(self, uid: str, eras: tuple[EraState, ...], whereabouts: Whereabouts) -> GraphFold:
         return GraphFold(eras, whereabouts, self.books, self.state.spent.setdefault(uid, {}))
 
-    def _apply_graph(self, uid: str, rules: Graph) -> None:
+    def _apply_graph(self, uid: str, rules: Graph) -> list[Closed]:
         known = self.graphs.get(uid)
         if known is None:
             first = EraState(number=1, from_ns=0, rules=rules)
             self.graphs[uid] = self._graph_fold(uid, (first,), Whereabouts(Relations(), {}))
         elif rule_digest(known.rules) != rule_digest(rules):
-            known.cut_over(rules)
+            return known.cut_over(rules, self.state.now_ns)
         elif known.rules != rules:
             known.replace_rules(rules)
+        return []
 
     def _notice(self, entry: Connected | Disconnected | Tick) -> None:
         if isinstance(entry, Connected):

@@ -13,12 +13,14 @@ from edgeglm_agent.graph.counter import rated
 from edgeglm_agent.graph.derive import derive
 from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.partition import Partition
-from edgeglm_agent.graph.silence import newly_missed
+from edgeglm_agent.graph.silence import heard_late, newly_missed
 from edgeglm_agent.graph.window import Window
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.pipeline import books as entries
 from edgeglm_agent.pipeline.allowance import Allowance, Spent
+from edgeglm_agent.pipeline.belated import is_due, learn, make_anew
 from edgeglm_agent.pipeline.books import Books
+from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import Era, EraState
 from edgeglm_agent.pipeline.observe import observe
 from edgeglm_agent.pipeline.whereabouts import Whereabouts
@@ -28,14 +30,6 @@ from edgeglm_api.sensor_graph import Kind, SourceLimits
 
 MAX_AGE_SECONDS: Final = 7 * 86_400
 """Beyond the session expiry: a device whose clock says 1970 must not hold the watermark back for ever."""
-
-
-class Closed(msgspec.Struct, frozen=True):
-    """A window that was just closed, and the rules that it was gathered under."""
-
-    window: Window
-    era: Era
-    partition: Partition
 
 
 class GraphFold:
@@ -92,35 +86,39 @@ class GraphFold:
         return [
             closed
             for name, partition in self.partitions.items()
-            if partition.panes
+            if partition.awaits_time
             for closed in self._advance(name, partition, now_ns)
         ]
 
-    def cut_over(self, rules: Graph) -> None:
-        """Take on changed rules from the next window boundary on; readings before it stay under the old ones."""
+    def cut_over(self, rules: Graph, now_ns: int) -> list[Closed]:
+        """Take on changed rules from the next window boundary on; readings before it stay under the old ones.
+
+        Returns the windows that are made anew because their time ends with the old rules.
+        """
         last = self.eras[-1]
         boundary = max((self._reach(partition) for partition in self.partitions.values()), default=0)
         from_ns = -(-boundary // last.slice_ns) * last.slice_ns
         self.eras.append(Era(EraState(number=last.number + 1, from_ns=from_ns, rules=rules)))
-        self._forget_eras()
+        return self._forget_eras(now_ns)
 
     def replace_rules(self, rules: Graph) -> None:
         """Take on rules that ask the same question, of others or with another destination."""
         state = self.eras[-1].state
         self.eras[-1] = Era(EraState(number=state.number, from_ns=state.from_ns, rules=rules))
 
-    def flush(self) -> list[Closed]:
+    def flush(self, now_ns: int) -> list[Closed]:
         """Close everything that is open: the graph is about to go."""
-        return [
-            closed
-            for name, partition in self.partitions.items()
-            for closed in self._close(name, partition, until_ns=2**63 - 1)
-        ]
+        closed: list[Closed] = []
+        for name, partition in self.partitions.items():
+            closed += self._close(name, partition, now_ns, until_ns=2**63 - 1)
+            for era in self.eras:
+                closed += self._make_anew(name, era, now_ns)
+        return closed
 
     def pending(self) -> Iterator[tuple[str, int]]:
-        """Yield source and number of messages for every open pane."""
+        """Yield source and number of messages for every open pane, and for what is to be made anew."""
         for partition in self.partitions.values():
-            for slices in partition.panes.values():
+            for slices in (*partition.panes.values(), *partition.past.values()):
                 for pane in slices.values():
                     yield from pane.messages.items()
 
@@ -158,14 +156,24 @@ class GraphFold:
         crossed = self._may_close(before, observation.event_ns)
         number = observation.event_ns // era.slice_ns
         late = (number + 1) * era.slice_ns <= partition.watermark_ns
+        kept = partition.late_pane(era.number, number, era.span) if late else None
         if kind == "State":
-            self.whereabouts.hold(era, name, observation, late=late, now_ns=arrived_ns)
-        if late:
+            self.whereabouts.hold(era, name, observation, late=late and kept is None, now_ns=arrived_ns)
+        if late and kept is None:
             return _Placed(name, None, crossed)
-        pane = partition.pane(era.number, number)
+        pane = kept or partition.pane(era.number, number)
         if observation.source in era.expected:
             pane.hear(observation)
-        return _Placed(name, pane, crossed, _put(kind, observation, pane, partition))
+        refused = _put(kind, observation, pane, partition)
+        if not late:
+            return _Placed(name, pane, crossed, refused)
+        heard_late(partition.expected, observation.source, observation.entity.id, observation.event_ns)
+        if era.revises:
+            partition.late.revise(era.number, number, era.span.windows, arrived_ns)
+            return _Placed(name, pane, crossed, refused)
+        partition.late.backfill(era.number, number)
+        self.count(observation.source, entries.BACKFILLED)
+        return _Placed(name, None, crossed, refused)
 
     def _open_for_missed(self, name: str, partition: Partition, now_ns: int) -> None:
         """Open a window for whoever is missed: where nobody speaks any more, none would be open to tell it."""
@@ -232,25 +240,58 @@ class GraphFold:
         partition.advance(self.rules.window, now_ns, list(self._open_ends(partition)))
         if len(partition.series) < heard:
             self._heard = self._count_heard()
-        if partition.watermark_ns == before:
-            return []
-        return self._close(name, partition, until_ns=partition.watermark_ns)
+        closed: list[Closed] = []
+        if partition.watermark_ns > before:
+            closed = self._close(name, partition, now_ns, until_ns=partition.watermark_ns)
+        return closed + self._look_back(name, partition, now_ns)
 
-    def _close(self, name: str, partition: Partition, *, until_ns: int) -> list[Closed]:
+    def _close(self, name: str, partition: Partition, now_ns: int, *, until_ns: int) -> list[Closed]:
         closed = [
-            Closed(self.whereabouts.complete(window, era), era, partition)
+            self._closed(window, era, partition)
             for era in self.eras
             for window in partition.close(name, era.number, era.span, until_ns=until_ns)
         ]
-        for item in closed:
-            derive(item.window.pane, item.era.derivations)
-            for source, n in item.window.pane.messages.items():
-                self.count(source, entries.WINDOWED, n)
-        self.whereabouts.settle(self.eras[-1], name, until_ns - max(era.size_ns for era in self.eras))
+        self._count_windowed(closed)
+        reach_ns = max(era.size_ns + era.late_ns for era in self.eras)
+        self.whereabouts.settle(self.eras[-1], name, until_ns - reach_ns)
         self.touched.add(name)
-        self._forget_eras()
+        closed += self._forget_eras(now_ns)
         partition.forget_past(era.number for era in self.eras)
         return closed
+
+    def _closed(self, window: Window, era: Era, partition: Partition) -> Closed:
+        whole = self.whereabouts.close(window, era)
+        derive(whole.pane, era.derivations)
+        whole = msgspec.structs.replace(whole, held=partition.breach(era.number, whole.pane))
+        made = partition.late.made.get(era.number, {}).get(window.end_ns // era.slice_ns - 1)
+        if made is not None:
+            made.silent, made.held = whole.silent, whole.held
+        return Closed(whole, era, partition, made)
+
+    def _count_windowed(self, closed: list[Closed]) -> None:
+        for item in closed:
+            for source, n in item.window.pane.messages.items():
+                self.count(source, entries.WINDOWED, n)
+
+    def _look_back(self, name: str, partition: Partition, now_ns: int) -> list[Closed]:
+        """Make windows anew that late readings came for, and be done with those whose time is over."""
+        closed: list[Closed] = []
+        for era in self.eras:
+            if not era.late_ns:
+                continue
+            partition.bound_late(era.number, era.span)
+            if is_due(partition, era, now_ns):
+                closed += self._make_anew(name, era, now_ns)
+            if given_up := learn(name, partition, era, partition.settled(era.number, era.span)):
+                self.count("", entries.GIVEN_UP, given_up)
+        return closed
+
+    def _make_anew(self, name: str, era: Era, now_ns: int) -> list[Closed]:
+        made = make_anew(name, self.whereabouts, era, now_ns)
+        self._count_windowed(made)
+        if made:
+            self.touched.add(name)
+        return made
 
     def _open_ends(self, partition: Partition) -> Iterator[int]:
         slices_ns = {era.number: era.slice_ns for era in self.eras}
@@ -260,11 +301,17 @@ class GraphFold:
     def _reach(self, partition: Partition) -> int:
         return max([partition.watermark_ns, *self._open_ends(partition)])
 
-    def _forget_eras(self) -> None:
-        """Drop old rules under which nothing is open any more."""
+    def _forget_eras(self, now_ns: int) -> list[Closed]:
+        """Drop old rules under which nothing is open any more; the time for late readings ends with them."""
+        closed: list[Closed] = []
         used = {era for partition in self.partitions.values() for era in partition.panes}
         while len(self.eras) > 1 and self.eras[0].number not in used:
+            era = self.eras[0]
+            for name, partition in self.partitions.items():
+                closed += self._make_anew(name, era, now_ns)
+                learn(name, partition, era, sorted(partition.late.made.get(era.number, {})))
             del self.eras[0]
+        return closed
 
 
 class _Placed(msgspec.Struct, frozen=True):

@@ -15,10 +15,10 @@ from edgeglm_agent.clock import Clock
 from edgeglm_agent.findings import turns
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.pipeline import books as entries
+from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.dup_tail import TAIL_ENTRIES
 from edgeglm_agent.pipeline.fold import RELATIONS, Fold
-from edgeglm_agent.pipeline.graph_fold import Closed
-from edgeglm_agent.pipeline.judge import ASKED, TOLD, Judged, Site, judge
+from edgeglm_agent.pipeline.judge import ASKED, QUIET, TOLD, Judged, Site, judge
 from edgeglm_agent.spool import checkpoints, dead_letters
 from edgeglm_agent.spool.entry import Entry
 from edgeglm_agent.spool.findings import forget_findings_of_others
@@ -35,6 +35,8 @@ CHECKPOINT_SECONDS: Final = 5
 LETTERS_SHARE: Final = 8
 """Dead letters may take an eighth of the spool: who sends garbage must not fill it."""
 WINDOWS: Final = "windows."
+REVISED: Final = "revised"
+"""What windows that are made anew are counted as; by its verdict, each is counted once."""
 FORGOTTEN: Final = "dead_letters.forgotten"
 """Letters that went beyond the bounds of their table; counted in the ledger alone, under no graph and no source."""
 
@@ -172,7 +174,9 @@ class Pipeline:
     def _judge(self, closed: list[Closed]) -> None:
         for item in closed:
             judged = judge(item, self._site)
-            self.fold.books.add(item.era.rules.uid, "", WINDOWS + judged.verdict)
+            self.fold.books.add(
+                item.era.rules.uid, "", WINDOWS + (REVISED if judged.request.revision else judged.verdict)
+            )
             self._judged.append(judged)
 
     def _checkpoint_due(self) -> bool:
@@ -186,7 +190,7 @@ class Pipeline:
         eras = self._changed_eras()
         with self._ledger.transaction() as db:
             insert_requests(db, asked)
-            told = sum(turns.closed(db, _quiet(judged)) for judged in self._judged if judged.verdict != ASKED)
+            told = sum(turns.closed(db, _quiet(judged)) for judged in self._judged if _takes_a_turn(judged))
             for uid in self._gone:
                 checkpoints.forget_graph(db, uid)
             self._bury(db)
@@ -233,6 +237,11 @@ class Pipeline:
         self._saved_eras.update(eras)
         self._saved_position, self._saved_ns = self.position, self._clock()
         self._raw_log.release(self.position, keep_entries=TAIL_ENTRIES)
+
+
+def _takes_a_turn(judged: Judged) -> bool:
+    """Tell whether a window that nobody is asked about says anything: out of its turn, a quiet one does not."""
+    return judged.verdict == TOLD or (judged.verdict == QUIET and not judged.request.belated)
 
 
 def _quiet(judged: Judged) -> QuietWindow:

@@ -48,7 +48,7 @@ class Whereabouts:
 
     def note(self, era: Era, observation: Observation) -> tuple[str, bool]:
         """Take in relations that begin or end; return the partition that they are about, and whether somebody moved."""
-        self.relations.note(observation, self._settled_ns(era.size_ns))
+        self.relations.note(observation, self._settled_ns(era.size_ns + era.late_ns))
         self.changed = True
         before = self._owner(era, observation.entity.id, observation.event_ns - 1)
         after = self.of(era, observation)
@@ -65,8 +65,12 @@ class Whereabouts:
         for each in names:
             hold(self.partition(each).holders, observation, late=late)
 
-    def complete(self, window: Window, era: Era) -> Window:
-        """Return a window that was just closed with the states and relations that held in it."""
+    def close(self, window: Window, era: Era) -> Window:
+        """Return a window that was just closed with who was missed, and all that held in it."""
+        return self.complete(window, era, self._silent(era, window))
+
+    def complete(self, window: Window, era: Era, silent: tuple[Silent, ...]) -> Window:
+        """Return a window with the states and relations that held in it."""
         holders = self.partitions[window.partition].holders
 
         def belongs(entity: str) -> bool:
@@ -87,7 +91,9 @@ class Whereabouts:
             held = near(held, era.surroundings.entities(window).keys() | {window.partition}, leads_here)
         for tie in held:
             window.pane.know(tie.source, self.relations.related[tie.source].type)
-        return msgspec.structs.replace(window, states=states, ties=tuple(held), silent=self._silent(era, window))
+        for each in silent:
+            window.pane.know(each.entity, each.type)
+        return msgspec.structs.replace(window, states=states, ties=tuple(held), silent=silent)
 
     def _silent(self, era: Era, window: Window) -> tuple[Silent, ...]:
         partition = self.partitions[window.partition]
@@ -96,8 +102,6 @@ class Whereabouts:
         for each in silent:
             if each.entity in self.relations.related and self._owner(era, each.entity, newest_ns) != window.partition:
                 partition.miss_no_more(each.entity)
-            else:
-                window.pane.know(each.entity, partition.expected[each.source][each.entity].type)
         return tuple(each for each in silent if each.entity in partition.expected[each.source])
 
     def settle(self, era: Era, name: str, before_ns: int) -> None:
@@ -127,10 +131,10 @@ class Whereabouts:
     def _owner(self, era: Era, entity: str, at_ns: int) -> str:
         return era.membership.of_entity(entity, at_ns, self.relations)
 
-    def _settled_ns(self, size_ns: int) -> int:
-        """Return before when no window is open, in any partition."""
+    def _settled_ns(self, reach_ns: int) -> int:
+        """Return before when no window is open, in any partition, if so much of the past is looked up."""
         reached = _watermarks({name: each for name, each in self.partitions.items() if each.panes})
-        return min(reached or [max(_watermarks(self.partitions), default=0)]) - size_ns
+        return min(reached or [max(_watermarks(self.partitions), default=0)]) - reach_ns
 
 
 def _watermarks(partitions: Mapping[str, Partition]) -> list[int]:

@@ -29,6 +29,8 @@ def answer_to(  # noqa: PLR0913 - the fields of an answer
     return Answer(
         api_version=API_VERSION,
         request_id=request.id,
+        supersedes=request.supersedes,
+        revision=request.revision,
         graph=request.graph,
         partition=request.partition,
         site=request.site,

@@ -2,8 +2,8 @@
 
 At most one request of a graph and partition is in flight. Waiting ones that follow each other, under the same rules and
 with the same that is unusual (or nothing), are told by the newest of them; a window in which a limit was passed or a
-state changed is always asked about itself. Of those that are too old nobody is asked: the newest gets one `Expired`
-answer for all.
+state changed is always asked about itself. Of one window only the newest revision is asked about. Of those that are too
+old nobody is asked: the newest gets one `Expired` answer for all.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -58,7 +58,15 @@ def _story(rows: list[Waiting]) -> list[Waiting]:
     """Return the first rows that follow each other or overlap, without a gap, tell the same, and have no breach."""
     story = rows[:1]
     for row in rows[1:]:
-        if story[0].breach or row.signature != story[0].signature or row.start_ns > story[-1].end_ns:
+        if not _made_anew(story[-1], row) and not _goes_on(story[-1], row):
             break
         story.append(row)
     return story
+
+
+def _made_anew(one: Waiting, other: Waiting) -> bool:
+    return (one.start_ns, one.end_ns) == (other.start_ns, other.end_ns)
+
+
+def _goes_on(one: Waiting, other: Waiting) -> bool:
+    return not one.breach and one.signature == other.signature and other.start_ns <= one.end_ns

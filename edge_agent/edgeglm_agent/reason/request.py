@@ -31,6 +31,12 @@ class Request(msgspec.Struct, frozen=True):
     output: Output
     broker: str
     findings: Findings = Findings()
+    revision: int = 0
+    """How often the window was made anew."""
+    supersedes: str = ""
+    """The id of the revision before, when anybody was asked about the window by then."""
+    belated: bool = False
+    """Whether windows after it were made before: it comes out of its turn, and says nothing about now."""
 
 
 def encode_request(request: Request) -> bytes:

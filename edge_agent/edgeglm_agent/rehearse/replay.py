@@ -113,7 +113,7 @@ class Replay:
     def _busy(self) -> bool:
         behind = self.pipeline.position < self._raw_log.next
         waiting = count_waiting(self.ledger.db) > 0
-        return bool(behind or waiting or self._under_way or self.pipeline.fold.open_panes)
+        return bool(behind or waiting or self._under_way or self.pipeline.fold.windows_to_come)
 
     async def _finish(self, *, until_ns: int) -> None:
         while self._under_way and self._under_way[0][0] <= until_ns:

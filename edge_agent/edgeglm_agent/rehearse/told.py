@@ -34,6 +34,8 @@ class Told(msgspec.Struct, frozen=True):
     """Closed windows by verdict: ask, quiet, tell."""
     asked: dict[Window, dict[str, str]]
     """The windows that asked, each with its evidence: what it is about, and in words."""
+    requests: int
+    """Of one window there may be several, one for each revision."""
     merged: int
     rebuffed: int
     answers: dict[str, int]
@@ -59,6 +61,7 @@ def told(replay: Replay, hours: float) -> Told:
         balanced=not imbalance(counts, pending),
         windows=_by_prefix(counts, "windows."),
         asked={_window(each): _evidence(each) for each in replay.requests},
+        requests=len(replay.requests),
         merged=replay.merged,
         rebuffed=replay.rebuffed,
         answers=_by_prefix(load_books(db, "answers."), "answers."),
@@ -77,7 +80,7 @@ def figures(told: Told, *, estimated: bool) -> Iterator[tuple[str, str]]:
     yield "messages", _list(told.fates | ({"pending": told.pending} if told.pending else {}))
     yield "books", "balanced" if told.balanced else "DO NOT BALANCE; please report this"
     yield "windows", _list(told.windows)
-    yield "requests", f"{len(told.asked)}, {len(told.asked) / hours:.1f} an hour"
+    yield "requests", f"{told.requests}, {told.requests / hours:.1f} an hour"
     yield "merged", f"{told.merged} windows were told with a later one"
     if told.rebuffed:
         yield "rebuffed", f"{told.rebuffed} times nobody could be asked"

@@ -51,10 +51,10 @@ def insert_requests(db: sqlite3.Connection, requests: Iterable[Request]) -> None
 
 
 def waiting(db: sqlite3.Connection) -> list[Waiting]:
-    """Return all that waits, by graph and partition, oldest first."""
+    """Return all that waits, by graph and partition, oldest first; of one window, the newest revision last."""
     rows = db.execute(
         "SELECT id, graph, partition, start_ns, end_ns, expires_ns, signature, breach FROM request"
-        " WHERE state = 'waiting' ORDER BY graph, partition, start_ns"
+        " WHERE state = 'waiting' ORDER BY graph, partition, start_ns, end_ns, rowid"
     )
     return [msgspec.convert(row, Waiting, strict=False) for row in rows]
 
@@ -98,7 +98,8 @@ def cover(db: sqlite3.Connection, older: Sequence[str], by: str) -> None:
 def spans(db: sqlite3.Connection, request_id: str) -> list[tuple[int, int]]:
     """Return the windows that a request speaks for, oldest first."""
     return db.execute(
-        "SELECT start_ns, end_ns FROM request WHERE id = ?1 OR covered_by = ?1 ORDER BY start_ns", (request_id,)
+        "SELECT DISTINCT start_ns, end_ns FROM request WHERE id = ?1 OR covered_by = ?1 ORDER BY start_ns",
+        (request_id,),
     ).fetchall()
 
 

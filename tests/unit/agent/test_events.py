@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edgeglm_agent.graph.build import build
 from edgeglm_agent.graph.encode import encode_graph
 from edgeglm_agent.graph.pane import Pane
-from edgeglm_agent.pipeline.graph_fold import Closed
+from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.spool.entry import Message
 from edgeglm_api.bundle import Graph
 from edgeglm_api.sensor_graph import Measurement, SourceLimits

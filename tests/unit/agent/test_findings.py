@@ -153,6 +153,18 @@ def test_a_finding_that_is_over_says_since_when_and_cites_nothing() -> None:
 # The word of people.
 
 
+def test_a_window_out_of_its_turn_opens_what_nobody_knew_of_and_ends_nothing() -> None:
+    warning, alarm = a_finding(), a_finding(severity="Critical")
+    now = look(8, named=[warning])
+    _, told = lived(now, look(2, belated=True), look(3, belated=True), look(4, belated=True), look(9, named=[warning]))
+    assert told == ["8 Open Warning"]
+    lives, told = lived(now, look(2, named=[alarm], belated=True))
+    assert told == ["8 Open Warning", "2 Ongoing Critical"], "it was worse than anybody knew"
+    assert lives[0].seen_ns == 9 * SIZE
+    _, told = lived(look(2, named=[warning], belated=True), *(look(number) for number in range(8, 12)))
+    assert told == ["2 Open Warning", "10 Cleared Warning"]
+
+
 def worded(kind: Any, *, until: int = 0) -> Life:
     """A finding of which was told, and then said something."""
     ((life,), _) = lived(look(0, named=[a_finding()]))

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from edgeglm_agent.graph.relations import Relations
 from edgeglm_agent.pipeline.books import Books, imbalance
+from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import EraState
-from edgeglm_agent.pipeline.graph_fold import Closed, GraphFold
+from edgeglm_agent.pipeline.graph_fold import GraphFold
 from edgeglm_agent.pipeline.whereabouts import Whereabouts
 from edgeglm_agent.spool.entry import Message
 from edgeglm_api.bundle import Graph
@@ -163,7 +164,7 @@ def test_an_entity_belongs_to_the_partition_that_the_topology_says() -> None:
 def test_changed_rules_begin_at_the_next_border_and_old_readings_stay_under_the_old_ones() -> None:
     fold = a_fold()
     feed(fold, a_message(at=100.2))
-    fold.cut_over(a_graph(window=msgspec.structs.replace(a_graph().window, size_seconds=10)))
+    fold.cut_over(a_graph(window=msgspec.structs.replace(a_graph().window, size_seconds=10)), 0)
     closed = feed(fold, a_message(at=100.7), a_message(at=101.5), a_message(at=112.0))
     assert spans(closed) == [("l1", 100, 101, 2), ("l1", 101, 110, 1)], "none is told twice"
     assert closed[0].era.digest != closed[1].era.digest
@@ -215,7 +216,7 @@ def test_of_a_batch_with_a_strange_clock_the_rest_is_used() -> None:
 def test_a_batch_over_a_change_of_rules_is_split_at_the_border() -> None:
     fold = a_fold(a_batching_graph())
     feed(fold, a_batch(("m1", 100.1, 1)))
-    fold.cut_over(a_batching_graph(unit="mm/s"))
+    fold.cut_over(a_batching_graph(unit="mm/s"), 0)
     closed = feed(fold, a_batch(("m1", 100.5, 2), ("m1", 101.5, 3), ("m1", 104.0, 4)))
     assert [(each.window.start_ns // SECOND, each.era.number) for each in closed] == [(100, 1), (101, 2)]
     assert_balanced(fold)

@@ -116,6 +116,23 @@ def test_rules_are_compared_window_by_window(recording: Path, graph: Write, caps
     assert not [line for line in capsys.readouterr().out.splitlines() if line.startswith(("+", "-"))]
 
 
+def test_what_comes_late_is_rehearsed_as_it_would_be_lived(
+    tmp_path: Path, graph: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = RawLog(tmp_path / "rec" / "raw")
+    log.append([a_message(2.0, at=100.0 + second) for second in range(20)])
+    log.append([a_message(12.0, at=105.5, arrived=120.0), a_message(2.0, at=121.0)])
+    log.close()
+    window: dict[str, Any] = {"sizeSeconds": 1, "allowedLatenessSeconds": 1, "idleTimeoutSeconds": 2}
+    drops = replayed(capsys, tmp_path / "rec", "--graph", str(graph(window=window)))
+    assert (drops["messages"], drops["requests"][:2]) == ("1 late, 21 windowed", "0,")
+    window |= {"late": "Revise", "lateWithinSeconds": 60}
+    first = replayed(capsys, tmp_path / "rec", "--graph", str(graph(window=window)))
+    assert (first["messages"], first["requests"][:2]) == ("22 windowed", "1,")
+    assert "1 revised" in first["windows"]
+    assert first == replayed(capsys, tmp_path / "rec", "--graph", str(graph(window=window)))
+
+
 def test_a_slow_engine_merges_and_expires_in_the_time_of_the_recording(
     recording: Path, graph: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ from edgeglm_agent.decode.observation import Entity, Observation, Relation
 from edgeglm_agent.graph.build import build
 from edgeglm_agent.graph.encode import encode_graph
 from edgeglm_agent.graph.relations import MAX_SAID, Relations, _settled
-from edgeglm_agent.pipeline.graph_fold import Closed
+from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.spool.entry import Connected, Entry, Message
 from edgeglm_api.bundle import Graph
 from edgeglm_api.sensor_graph import (
@@ -114,7 +114,7 @@ def test_a_patient_who_changes_the_ward_is_from_then_on_in_the_other() -> None:
     closed += feed(fold, *(a_pulse(at=100.0 + half / 2) for half in range(4)))
     closed += feed(fold, a_move("s1", at=101.7))
     closed += feed(fold, *(a_pulse(at=102.0 + half / 2) for half in range(6)))
-    closed += fold.flush()
+    closed += fold.flush(0)
     north, south = by_ward(closed, "north"), by_ward(closed, "south")
     assert set(fold.partitions) == {"north", "south"}
     assert "p1 (Patient): pulse 70; mode auto since 1970-01-01T00:01:39Z; in n1\n" in text_of(north[100])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgeglm_agent.graph.detect import detect
 from edgeglm_agent.graph.sentence import sentence
-from edgeglm_agent.pipeline.graph_fold import Closed
+from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.reason.citation import severity_of
 from edgeglm_agent.spool.entry import Connected, Disconnected, Tick
 from edgeglm_api.bundle import Graph

@@ -50,7 +50,7 @@ def test_a_message_is_in_the_books_once_however_many_windows_it_is_in() -> None:
     closed = feed(fold, *(a_message(at=100.0 + second) for second in range(8)))
     assert counts(fold)["windowed"] == len(closed) == 6
     assert_balanced(fold)
-    fold.flush()
+    fold.flush(0)
     assert counts(fold)["windowed"] == 8
     assert_balanced(fold)
 
@@ -66,7 +66,7 @@ def test_what_is_out_of_reach_is_forgotten() -> None:
 def test_changed_rules_begin_at_a_slide_and_the_old_panes_go() -> None:
     fold = a_fold(a_sliding_graph())
     feed(fold, *(a_message(at=100.0 + second) for second in range(4)))
-    fold.cut_over(a_sliding_graph(size=2))
+    fold.cut_over(a_sliding_graph(size=2), 0)
     closed = feed(fold, *(a_message(at=104.0 + second) for second in range(6)))
     assert spans(closed)[-1][1:3] == (106, 108)
     assert not [each for each in closed if each.era.number == 2 and each.window.start_ns < each.era.from_ns]

@@ -2,6 +2,7 @@
 
 import statistics
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,8 @@ from edgeglm_api.sensor_graph import Limits
 
 VALUES = st.floats(min_value=-1e15, max_value=1e15, allow_nan=False)
 TIMES = st.integers(min_value=0, max_value=4_000_000_000_000_000_000)
-STATS = st.builds(stat_of, VALUES, TIMES, st.just(Limits(high=10.0, high_high=100.0, low=-10.0)))
+LIMITS = Limits(high=10.0, high_high=100.0, low=-10.0)
+STATS = st.builds(stat_of, VALUES, TIMES, st.sampled_from([LIMITS, msgspec.structs.replace(LIMITS, hysteresis=3.0)]))
 
 
 @given(STATS, STATS)

@@ -16,7 +16,7 @@ from edgeglm_agent.graph.encode import encode_graph
 from edgeglm_agent.graph.evidence import Evidence
 from edgeglm_agent.graph.sentence import sentence
 from edgeglm_agent.graph.state import MAX_SAID, Held, Holders, Said, hold, settle, states_in
-from edgeglm_agent.pipeline.graph_fold import Closed
+from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.spool.entry import Connected, Entry, Message
 from edgeglm_api.bundle import Graph
 from edgeglm_api.sensor_graph import Measurement, Question, When

@@ -1,0 +1,59 @@
+"""Closed windows into which late readings came: made anew while their time lasts, and learned from when it is over."""
+
+import msgspec
+
+from edgeglm_agent.graph.derive import derive
+from edgeglm_agent.graph.detect import detect, learned
+from edgeglm_agent.graph.late import Made, still_silent
+from edgeglm_agent.graph.partition import Partition
+from edgeglm_agent.graph.window import Window
+from edgeglm_agent.pipeline.closed import Closed
+from edgeglm_agent.pipeline.era import Era
+from edgeglm_agent.pipeline.whereabouts import Whereabouts
+
+
+def is_due(partition: Partition, era: Era, now_ns: int) -> bool:
+    """Tell whether windows are to be made anew now.
+
+    What comes within the length of a slice is made into one revision; so a window has few, however many readings come.
+    """
+    since_ns = partition.late.since_ns(era.number)
+    if since_ns is None:
+        return False
+    due = partition.late.due[era.number]
+    return now_ns - since_ns >= era.slice_ns or any(each in due for each in partition.settled(era.number, era.span))
+
+
+def make_anew(name: str, whereabouts: Whereabouts, era: Era, now_ns: int) -> list[Closed]:
+    """Return the windows that are due, oldest first, each with all that came for it."""
+    partition = whereabouts.partitions[name]
+    return [
+        _made_anew(name, whereabouts, era, number, now_ns) for number in sorted(partition.late.due.pop(era.number, {}))
+    ]
+
+
+def learn(name: str, partition: Partition, era: Era, numbers: list[int]) -> int:
+    """Learn what is usual from windows that nothing changes any more; return how many of them end before their time."""
+    windows = partition.settle(name, era.number, era.span, numbers)
+    for window in windows:
+        derive(window.pane, era.derivations)
+        evidence = detect(window, partition.baselines, {})
+        partition.baselines = learned(window.pane, partition.baselines, evidence)
+    return sum(window.end_ns > partition.watermark_ns - era.late_ns for window in windows)
+
+
+def _made_anew(name: str, whereabouts: Whereabouts, era: Era, number: int, now_ns: int) -> Closed:
+    partition = whereabouts.partitions[name]
+    window = partition.window(name, era.number, era.span, number)
+    before = partition.late.made.setdefault(era.number, {}).get(number)
+    made = partition.late.made[era.number][number] = _after(before, partition, era, number, window)
+    window = whereabouts.complete(window, era, made.silent)
+    derive(window.pane, era.derivations)
+    return Closed(msgspec.structs.replace(window, held=made.held), era, partition, made, belated_ns=now_ns)
+
+
+def _after(before: Made | None, partition: Partition, era: Era, number: int, window: Window) -> Made:
+    if before is None:
+        return Made()
+    silent = still_silent(before.silent, partition.past[era.number], number, window.end_ns)
+    return msgspec.structs.replace(before, revision=before.revision + 1, silent=silent)
