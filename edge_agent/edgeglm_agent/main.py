@@ -10,12 +10,9 @@ from pathlib import Path
 
 from edgeglm_agent.agent import Agent
 from edgeglm_agent.clock import system_clock
-from edgeglm_agent.config.directory import DirectorySource, read_directory
-from edgeglm_agent.config.https import Https, check_url
-from edgeglm_agent.config.https_source import HttpsSource
+from edgeglm_agent.config.directory import read_directory
+from edgeglm_agent.config.options import add_source_options, add_trust_option, source_from, trust_from
 from edgeglm_agent.config.problem import BadSetup, BundleRejected
-from edgeglm_agent.config.source import Source
-from edgeglm_agent.config.trust import Trust, load_trust
 from edgeglm_agent.config.verify import verify
 from edgeglm_agent.control.dead_cli import add_dead_parser, dead
 from edgeglm_agent.control.findings_cli import add_findings_parser, findings
@@ -41,7 +38,7 @@ def check(options: argparse.Namespace) -> int:
     """Verify a bundle and say what is wrong with it."""
     folder = options.bundle
     try:
-        verified = verify(read_directory(folder), _trust(options))
+        verified = verify(read_directory(folder), trust_from(options))
     except BadSetup as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT
@@ -85,34 +82,14 @@ async def _run(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Agent(_source(options), options.data, system_clock, _trust(options)).run(options.listen, stop)
-
-
-def _source(options: argparse.Namespace) -> Source:
-    if "://" not in options.bundle:
-        return DirectorySource(Path(options.bundle))
-    https = Https(options.bundle_ca)
-    return HttpsSource(check_url(options.bundle), https, poll_seconds=options.bundle_poll_seconds)
-
-
-def _trust(options: argparse.Namespace) -> Trust:
-    return load_trust(options.trusted_keys) if options.trusted_keys else Trust()
+    await Agent(source_from(options), options.data, system_clock, trust_from(options)).run(options.listen, stop)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edgeglm-agent", description="The edge agent of edgeglm.")
     commands = parser.add_subparsers(dest="command", required=True)
     runs = commands.add_parser("run", help="run until stopped")
-    runs.add_argument(
-        "--bundle",
-        required=True,
-        metavar="DIR|URL",
-        help="where bundle.json and sha256 lie, or https://… of a packed bundle",
-    )
-    runs.add_argument("--bundle-ca", type=Path, metavar="FILE", help="whom to trust for URL; default: the machine's")
-    runs.add_argument(
-        "--bundle-poll-seconds", type=_poll_seconds, default=60, metavar="N", help="for URL; default: %(default)s"
-    )
+    add_source_options(runs)
     runs.add_argument("--data", type=Path, required=True, metavar="DIR", help="the spool; on a local disk that stays")
     runs.add_argument(
         "--listen",
@@ -125,12 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     checks = commands.add_parser("check", help="verify a bundle, and say what is wrong with it")
     checks.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="where bundle.json and sha256 lie")
     for each in (runs, checks):
-        each.add_argument(
-            "--trusted-keys",
-            type=Path,
-            metavar="FILE",
-            help="ed25519 public keys in PEM; a bundle that none of them signed is refused",
-        )
+        add_trust_option(each)
     add_dead_parser(commands)
     add_findings_parser(commands)
     add_rehearsal_parsers(commands)
@@ -142,12 +114,6 @@ def _address(text: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, like {DEFAULT_LISTEN}")
     return host.strip("[]"), int(port)
-
-
-def _poll_seconds(text: str) -> int:
-    if not text.isdecimal() or not 5 <= int(text) <= 86_400:
-        raise argparse.ArgumentTypeError(f"{text!r} is not within 5 and 86400")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """An agent process that gets its bundle over HTTPS: it starts with the cloud away, and follows when it is back."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.cluster.pki import make_authority
 from tests.edge.agent_process import AgentProcess, wait_for
 from tests.edge.bundles import a_bundle
 from tests.edge.https_server import HttpsServer
+from tests.edge.tuf_repository import TufRepository
 
 PATH = "/edge-1.bundle"
 PATIENCE_SECONDS = 90
@@ -31,6 +33,13 @@ def agent(tmp_path: Path, server: HttpsServer) -> Iterator[AgentProcess]:
     agent.options += ("--bundle-poll-seconds", "5")
     yield agent
     agent.end()
+
+
+def hangs(server: HttpsServer) -> Callable[[BaseHTTPRequestHandler], None]:
+    def hang(_: BaseHTTPRequestHandler) -> None:
+        server.stopping.wait()
+
+    return hang
 
 
 def packed(bundle: Bundle) -> bytes:
@@ -58,4 +67,17 @@ def test_it_starts_without_the_server_and_follows_when_it_is_back(agent: AgentPr
     server.files[PATH] = packed(a_bundle(generation=2))
     server.start()
     wait_for(lambda: agent.status()["bundle"]["generation"] == 2, "does not follow", seconds=PATIENCE_SECONDS)
+    assert agent.stop() == 0
+
+
+@pytest.mark.parametrize("way", ["packed", "tuf"])
+def test_a_server_that_does_not_answer_does_not_hold_up_the_end(
+    agent: AgentProcess, server: HttpsServer, tmp_path: Path, way: str
+) -> None:
+    if way == "tuf":
+        (tmp_path / "root.json").write_bytes(TufRepository(server.files).first_root)
+        agent.options += ("--tuf-target", "edge-1.bundle", "--tuf-root", str(tmp_path / "root.json"))
+    server.spoil = hangs(server)
+    agent.start(ready=False)
+    wait_for(lambda: bool(server.asked), "does not ask", seconds=PATIENCE_SECONDS)
     assert agent.stop() == 0

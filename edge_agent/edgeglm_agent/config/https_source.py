@@ -27,7 +27,7 @@ class HttpsSource:
 
     def pause_seconds(self) -> float:
         """Return how long to wait, also after a failure: never less than when all is well."""
-        return self._poll_seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, keeps no secret
+        return jittered(self._poll_seconds)
 
     async def read(self) -> Received:
         """Ask the server."""
@@ -40,6 +40,11 @@ class HttpsSource:
         received = _received(fetched.body)
         self._etag, self._last = fetched.etag, received
         return received
+
+
+def jittered(seconds: float) -> float:
+    """Return about as many seconds."""
+    return seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, keeps no secret
 
 
 def _received(body: bytes) -> Received:

@@ -11,6 +11,8 @@ class Verdict(StrEnum):
     APPLIED = "Applied"
     UNREADABLE = "Unreadable"
     """The files are not there, or cannot be read."""
+    UNTRUSTED = "Untrusted"
+    """What a TUF repository says does not follow from what it said before, or was signed by others."""
     TOO_LARGE = "TooLarge"
     UNSIGNED = "Unsigned"
     WRONG_SIGNATURE = "WrongSignature"

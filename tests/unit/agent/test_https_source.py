@@ -1,7 +1,6 @@
 """Bundles over HTTPS: asked for sparingly, taken only whole, and never at the price of the one that runs."""
 
 import datetime as dt
-import logging
 import ssl
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -248,16 +247,6 @@ def test_it_never_asks_more_often_than_it_was_told(authority: pki.Authority) -> 
     source = HttpsSource("https://127.0.0.1/x", Https(authority.cert), poll_seconds=60)
     pauses = {source.pause_seconds() for _ in range(200)}
     assert 60 * (1 - JITTER) <= min(pauses) < max(pauses) <= 60 * (1 + JITTER)
-
-
-@pytest.fixture
-def root_log() -> Iterator[None]:
-    """As it was: a command that is run here sends all logs to what is standard error just now."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.mark.usefixtures("root_log")
