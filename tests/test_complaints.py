@@ -1,16 +1,19 @@
-"""docs/complaints.md names tests; each of them must be there."""
+"""Pages of docs/ name tests; each of them must be there."""
 
 import ast
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
-def test_each_test_that_answers_a_complaint_is_there() -> None:
-    named = NAMED.findall((ROOT / "docs" / "complaints.md").read_text(encoding="utf-8"))
-    assert len(named) > 30
+@pytest.mark.parametrize(("page", "at_least"), [("complaints.md", 30), ("faults-operator.md", 20)])
+def test_each_test_that_a_page_names_is_there(page: str, at_least: int) -> None:
+    named = NAMED.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
+    assert len(named) > at_least
     assert [f"{path}::{name}" for path, name in named if name not in _tests_in(ROOT / path)] == []
 
 

@@ -43,6 +43,8 @@ class OperatorInMemory:
     def __init__(self, cluster: InMemoryCluster, settings: Settings | None = None) -> None:
         self.cluster = cluster
         self.clock = Clock()
+        self.now = "2026-01-01T00:00:00Z"
+        """By the machine's clock, which may jump; `clock` never does."""
         self.store = Store()
         self.queue = WorkQueue(clock=self.clock, jitter=lambda: 0.0)
         self.settings = settings or Settings()
@@ -58,7 +60,7 @@ class OperatorInMemory:
             enqueue=self.queue.add,
             settings=self.settings,
             metrics=metrics,
-            now=lambda: "2026-01-01T00:00:00Z",
+            now=lambda: self.now,
             instance="test",
         )
         self.controller = Controller(

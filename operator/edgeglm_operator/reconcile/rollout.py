@@ -128,7 +128,8 @@ def _wait(service: InferenceService, live: Deployment, pods: tuple[Pod, ...], no
     longest, since = min(cloud.rollout.surge_wait_seconds, bound), min(waiting_since)
     return Wait(
         since=since,
-        left_seconds=max(0.0, longest - seconds_between(since, now)),
+        # A clock that is behind must not make a long wait of a short one.
+        left_seconds=max(0.0, longest - max(0.0, seconds_between(since, now))),
         accelerator=cloud.accelerator.in_words if cloud.accelerator else "",
     )
 

@@ -79,10 +79,10 @@ class Launch:
 
 
 @contextlib.contextmanager
-def launching(cluster: AnyCluster, kubectl: Kubectl, directory: Path) -> Iterator[Launch]:
+def launching(cluster: AnyCluster, kubectl: Kubectl, directory: Path, *, account: str = ACCOUNT) -> Iterator[Launch]:
     """With a proxy of its own."""
     server, ca = address_of(cluster.kubeconfig, directory)
-    token = kubectl.run("create", "token", ACCOUNT, "-n", SYSTEM, "--duration=2h").strip()
+    token = kubectl.run("create", "token", account, "-n", SYSTEM, "--duration=2h").strip()
     with Proxy(server, ca) as proxy:
         kubeconfig = directory / "operator.kubeconfig"
         kubeconfig.write_text(yaml.safe_dump(kubeconfig_for(f"http://127.0.0.1:{proxy.port}", token)))

@@ -46,11 +46,18 @@ class Scene:
         """The names of all objects of a kind."""
         return self.run("get", kind, "-o", "jsonpath={.items[*].metadata.name}").split()
 
+    def items(self, kinds: str) -> list[Manifest]:
+        """All objects of some kinds."""
+        found: list[Manifest] = json.loads(self.run("get", kinds, "-o", "json"))["items"]
+        return found
+
     def versions(self) -> dict[str, str]:
         """The version of everything that the operator makes or writes to."""
         kinds = "infsvc,sgraph,esite,deployments,services,configmaps,poddisruptionbudgets,networkpolicies"
-        items = json.loads(self.run("get", kinds, "-o", "json"))["items"]
-        return {f"{item['kind']} {item['metadata']['name']}": item["metadata"]["resourceVersion"] for item in items}
+        return {
+            f"{item['kind']} {item['metadata']['name']}": item["metadata"]["resourceVersion"]
+            for item in self.items(kinds)
+        }
 
     def condition(self, kind: str, name: str, type_: str) -> dict[str, Any]:
         """One condition, or an empty one."""

@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import web
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_HOP_HEADERS = frozenset({"host", "connection", "transfer-encoding", "content-length", "content-encoding"})
+_HOP_HEADERS = frozenset({"host", "connection", "transfer-encoding", "content-length"})
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class Request:
     def is_write(self) -> bool:
         """Whether it may change something."""
         return self.method in WRITES
+
+    @property
+    def is_watch(self) -> bool:
+        """Whether its answer has no end."""
+        return "watch=" in self.path
 
     @property
     def is_for_the_lease(self) -> bool:
@@ -70,6 +75,8 @@ class Proxy:
         """Asked before a request is passed on."""
         self.after: Rule = pass_on
         """Asked when the API server has answered, before the operator hears of it."""
+        self._watches_flow = asyncio.Event()
+        self._watches_flow.set()
         self.port = 0
 
     @property
@@ -95,6 +102,13 @@ class Proxy:
         seen: list[Request] = []
         yield seen
         seen += self.requests[first:]
+
+    @contextlib.contextmanager
+    def stalled_watches(self) -> Iterator[None]:
+        """Inside, watches stop where they are, their connections open; what was held comes afterwards."""
+        self._loop.call_soon_threadsafe(self._watches_flow.clear)
+        yield
+        self._loop.call_soon_threadsafe(self._watches_flow.set)
 
     async def _start(self) -> None:
         context = ssl.create_default_context(cafile=str(self._ca))
@@ -134,27 +148,30 @@ class Proxy:
                     self.forbidden.append(request.path)
                 if answer := self.after(request):
                     return _said(answer)
-                return await _streamed(incoming, response)
+                return await self._stream(request, incoming, response)
         except aiohttp.ClientConnectionError:
             # The API server is away: so is the proxy, as far as the operator can tell.
             if incoming.transport is not None:
                 incoming.transport.abort()
             return web.Response(status=502)
 
+    async def _stream(
+        self, request: Request, incoming: web.Request, response: aiohttp.ClientResponse
+    ) -> web.StreamResponse:
+        headers = {key: value for key, value in response.headers.items() if key.lower() not in _HOP_HEADERS}
+        outgoing = web.StreamResponse(status=response.status, headers=headers)
+        await outgoing.prepare(incoming)
+        with contextlib.suppress(aiohttp.ClientPayloadError, ConnectionResetError):
+            async for chunk in response.content.iter_any():
+                if request.is_watch:
+                    await self._watches_flow.wait()
+                await outgoing.write(chunk)
+        with contextlib.suppress(ConnectionResetError):
+            await outgoing.write_eof()
+        return outgoing
+
 
 def _said(answer: Answer) -> web.Response:
     return web.Response(
         status=answer.status, text=answer.text, headers=dict(answer.headers), content_type="application/json"
     )
-
-
-async def _streamed(incoming: web.Request, response: aiohttp.ClientResponse) -> web.StreamResponse:
-    headers = {key: value for key, value in response.headers.items() if key.lower() not in _HOP_HEADERS}
-    outgoing = web.StreamResponse(status=response.status, headers=headers)
-    await outgoing.prepare(incoming)
-    with contextlib.suppress(aiohttp.ClientPayloadError, ConnectionResetError):
-        async for chunk in response.content.iter_any():
-            await outgoing.write(chunk)
-    with contextlib.suppress(ConnectionResetError):
-        await outgoing.write_eof()
-    return outgoing

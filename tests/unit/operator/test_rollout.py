@@ -104,6 +104,8 @@ def test_a_change_surges_first() -> None:
         # Beyond half of progressDeadlineSeconds (3600) nobody waits.
         ("2026-11-22T11:29:00Z", 86400, IN_PLACE, None),
         ("2026-11-22T11:31:00Z", 86400, SURGE, 60),
+        # The operator's clock is behind: it looks again when the wait is over by its own count at the latest.
+        ("2026-11-22T13:00:00Z", 120, SURGE, 120),
     ],
 )
 def test_where_no_gpu_is_spare_it_waits_and_then_goes_on_in_place(
