@@ -25,6 +25,7 @@ class AgentProcess:
         self.data = data or folder / "data"
         self.log = folder / "agent.log"
         self.port = free_ports(1)[0]
+        self.environment = {"PYTHONWARNINGS": "error"}
         self.process: subprocess.Popen[bytes] | None = None
 
     def configure(self, bundle: Bundle) -> None:
@@ -34,7 +35,7 @@ class AgentProcess:
         argv = [sys.executable, "-m", "edgeglm_agent.main", "run"]
         argv += ["--bundle", str(self.bundle_folder), "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(argv, stderr=log, env=os.environ | {"PYTHONWARNINGS": "error"})
+            self.process = subprocess.Popen(argv, stderr=log, env=os.environ | self.environment)
         if ready:
             wait_for(self.ready, "the agent is not ready", seconds=20)
             wait_for(self.listens, "the agent is not connected", seconds=20)
