@@ -71,7 +71,13 @@ cluster-down: $(READY) ## stop it and leave nothing behind
 bench-operator: parts ## the operator on 100, 1,000 and 5,000 services beside the limits of the machine
 	$(BIN)/python -m bench.operator_scale
 
+faults: $(READY) ## kills, power cuts, full and damaged spools at a site: KILLS=200 of them, and what was seen
+	mkdir -p build && rm -f build/faults.jsonl
+	EDGEGLM_KILLS=$(or $(KILLS),200) EDGEGLM_FAULT_REPORT=$(CURDIR)/build/faults.jsonl \
+	  $(BIN)/pytest -q tests/edge/test_faults.py tests/edge/test_spool_faults.py
+	cat build/faults.jsonl
+
 demo: parts ## the whole system on this machine, from a custom resource to an answer (KEEP=1 leaves it running)
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator demo
+.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator faults demo

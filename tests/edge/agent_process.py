@@ -27,6 +27,7 @@ class AgentProcess:
         self.port = free_ports(1)[0]
         self.options: tuple[str, ...] = ()
         """More of `edgeglm-agent run`."""
+        self.environment = {"PYTHONWARNINGS": "error"}
         self.process: subprocess.Popen[bytes] | None = None
 
     def configure(self, bundle: Bundle) -> None:
@@ -37,7 +38,7 @@ class AgentProcess:
         argv += ["--bundle", str(self.bundle_folder), "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
         argv += self.options
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(argv, stderr=log, env=os.environ | {"PYTHONWARNINGS": "error"})
+            self.process = subprocess.Popen(argv, stderr=log, env=os.environ | self.environment)
         if ready:
             wait_for(self.ready, "the agent is not ready", seconds=20)
             wait_for(self.listens, "the agent is not connected", seconds=20)

@@ -1,9 +1,9 @@
 """What must not cost a message or contradict an answer: kills, restarts, cuts, strangers and full disks."""
 
 import json
+import os
 import random
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,8 @@ from edgeglm_api.sensor_graph import Findings, Question
 from tests.edge.agent_process import AgentProcess, wait_for
 from tests.edge.bundles import a_graph, a_source
 from tests.edge.conftest import EdgeSite
-from tests.edge.sensors import Sensors
+from tests.edge.fault_report import Recovery
+from tests.edge.stream import Stream, recent
 from tests.edge.stub_engine import Scripted, obedient
 
 pytestmark = pytest.mark.broker
@@ -27,71 +28,41 @@ ALWAYS_NEWS = Findings(remind_every_seconds=1)
 """A finding that goes on is told in every window."""
 
 
-def recent(seconds_ago: int = 300) -> int:
-    """Whole seconds; readings carry their own time, so nothing here depends on how fast the machine is."""
-    return int(time.time()) - seconds_ago
-
-
-class Stream(threading.Thread):
-    """Sends readings of two lines with their own clock, one bad second in ten."""
-
-    def __init__(self, sensors: Sensors, start: int, seconds: int, *, pause: float = 0.0) -> None:
-        super().__init__(daemon=True)
-        self._sensors = sensors
-        self._start_s = start
-        self._seconds = seconds
-        self._pause = pause
-        self.gate = threading.Lock()
-        """Held by whoever wants no message to be under way from the sensors."""
-        self.expected: set[tuple[str, str, str]] = set()
-        """Partition, start and end of the windows that must be asked about."""
-
-    def run(self) -> None:
-        for second in range(self._seconds):
-            bad = second % 10 == 5
-            with self.gate:
-                self._send(self._start_s + second, bad=bad)
-            if bad:
-                at = (self._start_s + second) * 1_000_000_000
-                self.expected |= {(line, rfc3339(at), rfc3339(at + 1_000_000_000)) for line in ("l1", "l2")}
-            time.sleep(self._pause)
-        self._sensors.flush()
-
-    def _send(self, second: int, *, bad: bool) -> None:
-        for tenth in range(10):
-            for line in ("l1", "l2"):
-                for machine in ("m1", "m2"):
-                    rms = 9.0 if bad and machine == "m2" else 2.0
-                    self._sensors.send(second + tenth / 10, rms, line=line, machine=machine)
-
-
 def assert_all_told(site: EdgeSite, stream: Stream, answers: "list[tuple[str, str, str]]", sent: int) -> None:
     assert site.agent.received() == sent
     assert sorted(answers) == sorted(stream.expected), "each bad window is answered once"
     site.agent.assert_books_balance()
 
 
-@pytest.mark.timeout(180)
+KILLS = int(os.environ.get("EDGEGLM_KILLS", "20"))
+"""`make faults` has more of them."""
+
+
+@pytest.mark.timeout(120 + 15 * KILLS)
 def test_kills_in_mid_stream_lose_nothing_and_never_contradict(site: EdgeSite) -> None:
-    """Twelve kills at random moments, of which many fall between a commit and its acknowledgement."""
+    """Kills at random moments, of which many fall between a commit and its acknowledgement."""
     site.agent.configure(site.bundle(a_graph()))
     site.agent.start()
     listener = site.listener()
     sensors = site.sensors()
-    stream = Stream(sensors, recent(), 100, pause=0.12)
+    seconds = 5 * KILLS
+    stream = Stream(sensors, recent(seconds + 60), seconds, pause=0.2)
     stream.start()
     moments = random.Random(7)  # noqa: S311 - the same moments again
+    recovery = Recovery(f"kill -9 of the agent in mid-stream, {KILLS} times")
 
-    for _ in range(12):
+    for _ in range(KILLS):
         time.sleep(moments.uniform(0.02, 0.6))
         site.agent.kill()
-        site.agent.start()
-    stream.join(60)
-    wait_for(lambda: site.agent.received() == sensors.published and site.agent.settled(), "not settled", seconds=60)
+        with recovery:
+            site.agent.start()
+    stream.join(600)
+    wait_for(lambda: site.agent.received() == sensors.published and site.agent.settled(), "not settled", seconds=120)
     wait_for(lambda: len(listener.windows()) >= len(stream.expected), "answers are missing")
 
     listener.assert_no_contradiction()
     assert_all_told(site, stream, listener.windows(), sensors.published)
+    recovery.tell(messages=sensors.published, lost=0, answers=len(listener.bodies), contradictions=0)
 
 
 def test_a_restart_of_the_broker_loses_nothing(site: EdgeSite) -> None:
@@ -106,6 +77,9 @@ def test_a_restart_of_the_broker_loses_nothing(site: EdgeSite) -> None:
         # What a sensor sends twice because the broker's word was lost, is two messages to everybody behind the broker.
         sensors.flush()
         site.broker.restart()
+        recovery = Recovery("a restart of the broker, with persistence, until the agent listens again")
+        with recovery:
+            wait_for(site.agent.listens, "does not come back")
         wait_for(sensors.client.is_connected, "the sensors do not come back")
     stream.join(60)
     wait_for(lambda: site.agent.received() == sensors.published and site.agent.settled(), "not settled", seconds=60)
@@ -117,6 +91,7 @@ def test_a_restart_of_the_broker_loses_nothing(site: EdgeSite) -> None:
     listener.assert_no_contradiction()
     site.agent.assert_books_balance()
     assert site.agent.status()["books"]["answers"]["line-1"]["Ok"] == len(stream.expected)
+    recovery.tell(messages=sensors.published, lost=0, contradictions=0)
 
 
 def test_an_engine_that_is_away_is_asked_when_it_is_back(site: EdgeSite) -> None:
@@ -328,13 +303,16 @@ def test_a_full_disk_stops_acknowledging_loses_nothing_and_recovers(site: EdgeSi
     assert site.agent.get("/livez") == b"ok\n", "blocked is not dead"
     stream.join(30)
     ballast.unlink()
-    wait_for(
-        lambda: site.agent.received() == sensors.published and site.agent.settled(), "does not recover", seconds=60
-    )
+    recovery = Recovery("a full disk, until there is room again")
+    with recovery:
+        wait_for(
+            lambda: site.agent.received() == sensors.published and site.agent.settled(), "does not recover", seconds=60
+        )
     wait_for(lambda: len(listener.windows()) >= len(stream.expected), "answers are missing")
 
     assert site.agent.status()["spool"]["blocked"] == ""
     assert_all_told(site, stream, listener.windows(), sensors.published)
+    recovery.tell(messages=sensors.published, lost=0)
 
 
 def test_a_flood_that_the_protocol_does_not_bound_makes_it_leave_and_come_back(

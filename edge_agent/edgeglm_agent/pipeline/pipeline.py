@@ -6,6 +6,7 @@ which the raw log is released.
 
 import logging
 import sqlite3
+from collections import deque
 from itertools import takewhile
 from typing import Final
 
@@ -30,6 +31,8 @@ from edgeglm_agent.spool.requests import MAX_WAITING, count_waiting, insert_requ
 from edgeglm_api.bundle import Bundle, Limits
 
 STEP_ENTRIES: Final = 2000
+STEP_WINDOWS: Final = 128
+"""More are committed in several steps: their questions may be large, and in between somebody looks for room."""
 CHECKPOINT_ENTRIES: Final = 50_000
 CHECKPOINT_SECONDS: Final = 5
 LETTERS_SHARE: Final = 8
@@ -71,17 +74,23 @@ class Pipeline:
         self._saved_ns = clock()
         self._saved_eras: dict[str, bytes] = {}
         self._judged: list[Judged] = []
+        self._ahead: deque[Chunk] = deque()
+        """What is read and not folded yet."""
         self._gone: set[str] = set()
         raw_log.start_at(snapshot.position)
         self._reader = RawReader(raw_log, _start(raw_log, snapshot.position))
         self._recall(snapshot.position)
         self._note_gap(snapshot.position)
+        # What a power cut took from the log under `sync: Normal` is not lost as far as it is folded already.
+        self._reader.next = max(self._reader.next, snapshot.position)
         self._max_age_ns: int | None = None
         self._letter_bytes = dead_letters.MAX_BYTES
 
     @property
     def position(self) -> int:
         """The number of the next entry to fold."""
+        if self._ahead:
+            return self._ahead[0].first - self._ahead[0].lost
         return self._reader.next
 
     @property
@@ -118,7 +127,7 @@ class Pipeline:
     def drop(self) -> Progress:
         """Pass over the next entries instead of folding them, and commit that: the spool is full."""
         dropped = 0
-        for chunk in self._reader.read(STEP_ENTRIES):
+        while dropped < STEP_ENTRIES and (chunk := self._next_chunk()):
             self._note_lost(chunk)
             self._judge(self.fold.drop(chunk.first, chunk.entries, entries.SPOOL_FULL))
             dropped += len(chunk.entries)
@@ -134,30 +143,44 @@ class Pipeline:
         self._letter_bytes = min(dead_letters.MAX_BYTES, limits.spool_max_bytes // LETTERS_SHARE)
 
     def _recall(self, position: int) -> None:
+        """Show the fold the entries before a position that it has folded already; what is read beyond it is next."""
         while self._reader.next < position:
             chunks = self._reader.read(min(STEP_ENTRIES, position - self._reader.next))
             if not chunks:
                 return
             for chunk in chunks:
-                for number, entry in enumerate(chunk.entries, start=chunk.first):
+                for number, entry in enumerate(chunk.entries[: max(position - chunk.first, 0)], start=chunk.first):
                     self.fold.recall(number, entry)
+                self._ahead.extend(_rest(chunk, position))
 
     def _note_gap(self, position: int) -> None:
         """Count what is gone between the checkpoint and the oldest entry: a ledger that damage has set back."""
-        if 1 < position < self._reader.next:
-            log.error("entries %d to %d are gone from the raw log", position, self._reader.next - 1)
-            self.fold.books.add("", "", entries.LOST, self._reader.next - position)
+        if 1 < position < self.position:
+            log.error("entries %d to %d are gone from the raw log", position, self.position - 1)
+            self.fold.books.add("", "", entries.LOST, self.position - position)
 
     def _fold(self) -> int:
         folded = 0
-        for chunk in self._reader.read(STEP_ENTRIES):
-            self._note_lost(chunk)
-            old = self._too_old(chunk)
-            self._judge(self.fold.drop(chunk.first, old, entries.TOO_OLD))
-            for number, entry in enumerate(chunk.entries[len(old) :], start=chunk.first + len(old)):
-                self._judge(self.fold.take(number, entry))
-            folded += len(chunk.entries)
+        while folded < STEP_ENTRIES and len(self._judged) < STEP_WINDOWS and (chunk := self._next_chunk()):
+            folded += self._fold_chunk(chunk)
         return folded
+
+    def _fold_chunk(self, chunk: Chunk) -> int:
+        """Fold entries until enough windows are closed for one commit; what is left over is next."""
+        self._note_lost(chunk)
+        old = self._too_old(chunk)
+        self._judge(self.fold.drop(chunk.first, old, entries.TOO_OLD))
+        for at in range(len(old), len(chunk.entries)):
+            if len(self._judged) >= STEP_WINDOWS:
+                self._ahead.appendleft(Chunk(chunk.first + at, chunk.entries[at:]))
+                return at
+            self._judge(self.fold.take(chunk.first + at, chunk.entries[at]))
+        return len(chunk.entries)
+
+    def _next_chunk(self) -> Chunk | None:
+        if not self._ahead:
+            self._ahead.extend(self._reader.read(STEP_ENTRIES))
+        return self._ahead.popleft() if self._ahead else None
 
     def _too_old(self, chunk: Chunk) -> list[Entry]:
         """Return the first entries of a chunk that have waited for longer than anything may."""
@@ -248,6 +271,13 @@ def _quiet(judged: Judged) -> QuietWindow:
     return QuietWindow(
         request=judged.request, since_ns=judged.since_ns, evidence=judged.evidence, tell=judged.verdict == TOLD
     )
+
+
+def _rest(chunk: Chunk, position: int) -> list[Chunk]:
+    """Return what of a chunk is at a position or behind it."""
+    known = max(position - chunk.first, 0)
+    lost = max(chunk.first - position, 0)
+    return [Chunk(chunk.first + known, rest, lost)] if (rest := chunk.entries[known:]) else []
 
 
 def _start(raw_log: RawLog, position: int) -> int:

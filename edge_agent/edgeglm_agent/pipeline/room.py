@@ -1,8 +1,8 @@
 """Makes room in the spool, as the site's policy says, and lets go of what has waited for too long.
 
-Under Reject nothing is dropped for want of room: the broker keeps what comes. Under DropOldest what has waited longest
-goes, until an eighth of the spool is free: questions first, since they are older than any reading that is not folded
-yet; then readings, when it is not questions that hold the fold up; then answers that a broker does not take.
+Under Reject nothing is dropped for want of room: the broker keeps what comes, and the fold waits. Under DropOldest what
+has waited longest goes, until an eighth of the spool is free: questions first, since they are older than any reading
+that is not folded yet; then readings, when it is not questions that hold the fold up; then answers no broker takes.
 """
 
 import logging
@@ -62,7 +62,9 @@ class Room:
                 self._tidy()
             if self._max_age_ns is not None and (told := self._drop_waiting(TOO_OLD, now_ns - self._max_age_ns, _ALL)):
                 return told
-        return self._make() if self._is_short() else None
+        if self._is_short():
+            return self._make()
+        return self._hold() if self._disk.refusal() else None
 
     def _is_short(self) -> bool:
         """Tell whether the spool is full, or was and is not well below that yet."""
@@ -73,6 +75,11 @@ class Room:
         elif not self._drops or self._disk.roomy:
             self._short = False
         return self._short
+
+    def _hold(self) -> Progress | None:
+        """Let the fold wait for answers when it is questions that fill the spool: more of them would go beyond it."""
+        full_of_questions = self._ledger.size_bytes > self._disk.raw_bytes and count_waiting(self._ledger.db)
+        return Progress(crowded=True) if full_of_questions else None
 
     def _tidy(self) -> None:
         """Give back what is kept for convenience only."""

@@ -123,3 +123,37 @@ def test_an_unusual_mean_is_evidence_once_the_baseline_is_warm_and_does_not_beco
     machine.hear(*(a_message(4.0, at=120.0 + second) for second in range(30)))
     machine.fold_all()
     assert len(machine.requests()) == 28, "all windows after the change but those still open"
+
+
+def test_what_a_power_cut_took_from_the_log_is_not_lost_when_it_was_folded(tmp_path: Path) -> None:
+    """Under `sync: Normal` the checkpoint may be ahead of the log."""
+    machine = Machine(tmp_path)
+    for entry in a_stream(10):
+        machine.hear(entry)
+    machine.fold_all()
+    machine.pipeline.checkpoint()
+    machine.ledger.close()
+    machine.raw_log.close()
+    last = max((tmp_path / "raw").glob("*.log"))
+    last.write_bytes(last.read_bytes()[:200])
+    machine._boot()
+    machine.hear(a_message(at=120.0))
+    machine.fold_all()
+    assert ("", "", "lost") not in machine.books()
+    assert machine.books()[machine.bundle.graphs[0].uid, "vibration", "received"] == 21
+
+
+def test_many_windows_at_once_are_committed_a_few_at_a_time_and_a_crash_in_between_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    steady = Machine(tmp_path / "steady", a_bundle(a_graph(question=Question())))
+    shaken = Machine(tmp_path / "shaken", a_bundle(a_graph(question=Question())))
+    for machine in (steady, shaken):
+        machine.hear(*(a_message(2.0, at=100.0 + second, packet_id=second + 1) for second in range(500)))
+    assert shaken.pipeline.step().requests == 128
+    shaken.crash()
+    for machine in (steady, shaken):
+        machine.fold_all()
+    assert shaken.requests() == steady.requests()
+    assert len(steady.requests()) == 498
+    assert shaken.books() == steady.books()

@@ -29,6 +29,8 @@ class Full(Disk):
     """A disk that is full when a test says so."""
 
     full = False
+    raw = CAP
+    """Bytes of the raw log."""
 
     def refusal(self) -> str:
         return "full" if self.full else ""
@@ -46,7 +48,7 @@ class Site:
         self.machine = Machine(folder, bundle)
         self.disk = Full(
             folder,
-            raw_bytes=lambda: CAP,
+            raw_bytes=lambda: self.disk.raw,
             ledger_bytes=lambda: self.machine.ledger.size_bytes,
         )
         self._furnish()
@@ -182,6 +184,11 @@ def test_reject_drops_nothing(tmp_path: Path) -> None:
     assert site.room.make() is None
     site.machine.fold_all()
     assert site.book("dropped.SpoolFull") == 0
+    site.disk.raw = 0
+    told = site.room.make()
+    assert told is not None
+    assert told.crowded, "the fold waits while questions fill the spool"
+    assert count_waiting(site.machine.ledger.db) > 0
 
 
 def test_what_has_waited_for_too_long_is_dropped_whatever_room_there_is(tmp_path: Path) -> None:
