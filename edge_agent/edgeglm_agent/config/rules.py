@@ -6,16 +6,16 @@ does not fail in the middle of a stream.
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from edgeglm_agent.config.problem import Problem
 from edgeglm_agent.config.source_rules import problems_of_source
-from edgeglm_agent.decode.topic import BadTopic, compile_topic
 from edgeglm_agent.graph.late import MAX_KEPT_PANES
 from edgeglm_agent.mqtt.address import BadAddress, parse_address
-from edgeglm_agent.mqtt.filters import overlap
 from edgeglm_api.bundle import Bundle, Graph
 from edgeglm_api.derivation import problems_of_derived
+from edgeglm_api.echo import heard_by
 from edgeglm_api.sensor_graph import Question, Window
 
 _NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -57,7 +57,7 @@ def _bundle(bundle: Bundle) -> _Found:
             yield f"endpoints[{at}].url", f"{endpoint.url!r} must begin with http:// or https://"
     known = {endpoint.name for endpoint in bundle.endpoints}
     for at, graph in enumerate(bundle.graphs):
-        for field, message in _graph(graph, known):
+        for field, message in chain(_graph(graph, known), _echoes(at, bundle.graphs)):
             yield f"graphs[{at}].{field}", message
 
 
@@ -153,14 +153,15 @@ def _output(graph: Graph) -> _Found:
         yield "output.topic", f"{graph.output.topic!r} must be a topic without wildcards"
     if topic.startswith(_RESERVED_TOPICS):
         yield "output.topic", f"{graph.output.topic!r} is reserved by the broker or by KubeEdge; choose another"
-    heard = re.sub(r"\{\w+\}", "+", topic)
-    for at, source in enumerate(graph.sources):
-        try:
-            echoes = overlap(heard, compile_topic(source.topic).filter)
-        except BadTopic:  # told already, where it stands
-            continue
-        if echoes:
-            yield "output.topic", f"{graph.output.topic!r} is heard by sources[{at}]; answers must not become readings"
+
+
+def _echoes(at: int, graphs: tuple[Graph, ...]) -> _Found:
+    speaker = graphs[at]
+    for number, listener in enumerate(graphs):
+        whose = "" if listener is speaker else f"graphs[{number}]."
+        for source in heard_by(listener, speaker):
+            by = f"{whose}sources[{listener.sources.index(source)}]"
+            yield "output.topic", f"{speaker.output.topic!r} is heard by {by}; answers must not become readings"
 
 
 def _unique(field: str, key: str, values: list[str]) -> _Found:

@@ -16,11 +16,6 @@ def non_overlapping(filters: Iterable[str]) -> frozenset[str]:
     return frozenset("/".join(each) for each in levels)
 
 
-def overlap(one: str, other: str) -> bool:
-    """Tell whether some topic matches both filters; a plain topic is a filter too."""
-    return _overlap(tuple(one.split("/")), tuple(other.split("/")))
-
-
 _Levels = tuple[str, ...]
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Final, TypeVar
 
+from edgeglm_api.echo import echoes
 from edgeglm_api.edge_site import EdgeSite
 from edgeglm_api.group import GROUP
 from edgeglm_api.inference_service import InferenceService
@@ -54,6 +56,7 @@ def check(documents: Iterable[Document]) -> Checked:
         if not found:
             resources.append((document, model_of(document)))
     faults += _twins([document for document, _ in resources])
+    faults += _echoes([(document, model) for document, model in resources if isinstance(model, SensorGraph)])
     if faults:
         raise BadInput(*faults)
     return Checked(tuple(resources), tuple(passed_over))
@@ -108,6 +111,27 @@ def _twins(documents: list[Document]) -> Iterator[str]:
         first = seen.setdefault(document.identity, document)
         if first is not document:
             yield document.fault("", f"stands twice; the other one is in {first.file}")
+
+
+def _echoes(graphs: list[tuple[Document, SensorGraph]]) -> Iterator[str]:
+    """Graphs that hear another one's answers, as far as it is certain that they run at one site on one broker."""
+    for (document, speaker), (_, listener) in permutations(graphs, 2):
+        if not _meet(speaker, listener):
+            continue
+        topic = speaker.spec.output.topic
+        for source in listener.spec.sources:
+            if echoes(topic, speaker.metadata.name, source):
+                yield document.fault(
+                    "spec.output.topic",
+                    f"{topic} can meet spec.sources[{source.name}].topic {source.topic} of SensorGraph"
+                    f" {listener.metadata.name}, and answers would be read as readings; choose topics that do not meet",
+                )
+
+
+def _meet(one: SensorGraph, other: SensorGraph) -> bool:
+    sites, others = one.spec.sites, other.spec.sites
+    shared = sites == others or bool(set(sites.node_names or ()) & set(others.node_names or ()))
+    return shared and (one.metadata.namespace, one.spec.broker.url) == (other.metadata.namespace, other.spec.broker.url)
 
 
 def _is_ours(document: Document) -> bool:

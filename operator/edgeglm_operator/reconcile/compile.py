@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ import msgspec
 from edgeglm_api.bundle import API_VERSION, MAX_BYTES, Broker, Bundle, Endpoint, Graph, Limits, digest, encode
 from edgeglm_api.compiled import compiled
 from edgeglm_api.derivation import problems_of_derived
+from edgeglm_api.echo import heard_by
 from edgeglm_api.edge_site import BundleStatus, EdgeSite
 from edgeglm_api.inference_service import InferenceService
 from edgeglm_api.sensor_graph import Endpoint as GivenEndpoint
@@ -61,17 +63,21 @@ def compile_bundle(
     """The bundle of a site, of all graphs that select its node.
 
     `node` is the site's node as it was observed, `services` those of the namespace. A graph that is suspended, cannot
-    be compiled, or makes the bundle too large is left out; the others go on.
+    be compiled, or makes the bundle too large is left out; the others go on. Of two that would hear each other's
+    answers the older one stays.
     """
     by_name = {service.metadata.name: service for service in services}
+    active = sorted((graph for graph in graphs if not graph.spec.suspend), key=_age)
+    parts = {graph.metadata.name: _part(graph, site, node, by_name) for graph in active}
+    refusals = {name: part for name, part in parts.items() if isinstance(part, Refused)}
+    refusals |= _echoing(part for part in parts.values() if isinstance(part, _Part))
     bundle = _empty(site, generation)
-    refusals: dict[str, Refused] = {}
-    active = (graph for graph in graphs if not graph.spec.suspend)
-    for graph in sorted(active, key=lambda graph: graph.metadata.name):
-        part = _part(graph, site, node, by_name)
-        grown = part if isinstance(part, Refused) else _grown(bundle, part)
+    for name, part in sorted(parts.items(), key=itemgetter(0)):
+        if name in refusals or isinstance(part, Refused):
+            continue
+        grown = _grown(bundle, part)
         if isinstance(grown, Refused):
-            refusals[graph.metadata.name] = grown
+            refusals[name] = grown
         else:
             bundle = grown
     return Compiled(bundle, refusals)
@@ -122,6 +128,36 @@ def _part(graph: SensorGraph, site: EdgeSite, node: Node, services: Mapping[str,
         return endpoints
     names = tuple(endpoint.name for endpoint in endpoints)
     return _Part(compiled(graph, broker=broker, endpoints=names), endpoints)
+
+
+def _echoing(oldest_first: Iterable[_Part]) -> dict[str, Refused]:
+    """The graphs that would hear, or be heard by, an older one of the site."""
+    stays: list[Graph] = []
+    refused = {}
+    for part in oldest_first:
+        pairs = ((part.graph, older) for older in stays)
+        echo = next((each for pair in pairs if (each := _echo(*pair) or _echo(*reversed(pair)))), None)
+        if echo is None:
+            stays.append(part.graph)
+        else:
+            refused[part.graph.name] = echo
+    return refused
+
+
+def _echo(speaker: Graph, listener: Graph) -> Refused | None:
+    source = next(heard_by(listener, speaker), None)
+    if source is None:
+        return None
+    return Refused(
+        Reason.TOPIC_OVERLAP,
+        f"spec.output.topic {speaker.output.topic} of SensorGraph {speaker.name} can meet"
+        f" spec.sources[{source.name}].topic {source.topic} of SensorGraph {listener.name} on the same broker,"
+        f" and answers would be read as readings; choose topics that do not meet",
+    )
+
+
+def _age(graph: SensorGraph) -> tuple[str, str]:
+    return graph.metadata.creation_timestamp, graph.metadata.name
 
 
 def _check_derived(graph: SensorGraph) -> Refused | None:

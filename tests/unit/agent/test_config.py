@@ -50,6 +50,10 @@ def in_sensor_things(source: dict[str, Any] | None = None, /, **rules: Any) -> B
     return in_senml({"format": "SensorThings"} | (source or {}), **rules)
 
 
+ECHO = a_source(topic="insights/{line}/{machine}")
+"""Hears the answers of `a_graph`."""
+
+
 @pytest.mark.parametrize(
     ("bundle", "field"),
     [
@@ -71,6 +75,9 @@ def in_sensor_things(source: dict[str, Any] | None = None, /, **rules: Any) -> B
         (a_bundle(a_graph(output=Output(topic="a/+"))), "graphs[0].output.topic"),
         (a_bundle(a_graph(output=Output(topic="$hw/events"))), "graphs[0].output.topic"),
         (a_bundle(a_graph(output=Output(topic="plant/{graph}/{partition}/vibration"))), "graphs[0].output.topic"),
+        (a_bundle(a_graph(output=Output(topic="plant/{partition}/vibration"))), "graphs[0].output.topic"),
+        (a_bundle(a_graph(), a_graph(name="b", uid="b", sources=(ECHO,))), "graphs[0].output.topic"),
+        (a_bundle(a_graph(name="b", uid="b", sources=(ECHO,)), a_graph()), "graphs[1].output.topic"),
         (a_bundle(endpoints=()), "graphs[0].reasoning.endpoints[0]"),
         (a_bundle(endpoints=(Endpoint(name="engine", url="ftp://x", model="m", place="Edge"),)), "endpoints[0].url"),
         (a_bundle(a_graph(question=Question(task="LinkCompletion"))), "graphs[0].question.relationTypes"),
@@ -115,6 +122,14 @@ def test_each_problem_is_told_with_its_field(bundle: Bundle, field: str) -> None
         verify(received(bundle))
     assert rejected.value.verdict is Verdict.INVALID
     assert field in [problem.field for problem in rejected.value.problems]
+
+
+def test_graphs_on_different_brokers_do_not_hear_each_other() -> None:
+    listener = a_graph(name="b", uid="b", sources=(ECHO,), output=Output(topic="told"))
+    with pytest.raises(BundleRejected, match=r"is heard by graphs\[1\].sources\[0\]"):
+        verify(received(a_bundle(a_graph(), listener)))
+    elsewhere = msgspec.structs.replace(listener, broker=Broker(url="mqtt://127.0.0.2:1883"))
+    assert len(verify(received(a_bundle(a_graph(), elsewhere))).bundle.graphs) == 2
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def a_target(name: str = "plants", *, nodes: tuple[str, ...] = ("box-1",), **res
     return {"name": name, "sites": {"nodeNames": list(nodes)}} | rest
 
 
-def a_sensor_graph(name: str = "line-1", *, namespace: str = "plant", **spec: Any) -> SensorGraph:
+def a_sensor_graph(name: str = "line-1", *, namespace: str = "plant", created: str = "", **spec: Any) -> SensorGraph:
     """One source, and a service to ask."""
     source = {
         "name": "vibration",
@@ -44,7 +44,8 @@ def a_sensor_graph(name: str = "line-1", *, namespace: str = "plant", **spec: An
         "reasoning": {"serviceRef": {"name": "llm"}},
         "output": {"topic": "insights/{graph}/{partition}"},
     } | spec
-    return read({"metadata": _metadata(name, namespace, "SensorGraph"), "spec": spec}, SensorGraph)
+    metadata = _metadata(name, namespace, "SensorGraph") | {"creationTimestamp": created}
+    return read({"metadata": metadata, "spec": spec}, SensorGraph)
 
 
 def an_edge_site(name: str = "box-1", *, namespace: str = "plant", **spec: Any) -> EdgeSite:

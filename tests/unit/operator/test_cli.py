@@ -35,6 +35,35 @@ def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, 
     return status, output.out, output.err
 
 
+GRAPH = """\
+apiVersion: edgeglm.io/v1alpha1
+kind: SensorGraph
+metadata: {name: NAME, namespace: plant}
+spec:
+  sites: {nodeNames: [NODE, box-2]}
+  broker: {url: "mqtt://127.0.0.1:1883"}
+  sources: [{name: s, topic: "SOURCE", entity: {type: M, id: "{a}"}, measurements: [{property: p, path: $.p}]}]
+  window: {sizeSeconds: 10}
+  reasoning: {endpoint: {url: "http://127.0.0.1:8000/v1", model: m}}
+  output: {topic: "OUTPUT"}
+"""
+
+
+def graph(name: str, source: str, output: str, node: str = "box-1") -> str:
+    text = GRAPH.replace("NAME", name).replace("SOURCE", source).replace("OUTPUT", output)
+    return text.replace("NODE", node)
+
+
+def test_a_graph_that_hears_another_ones_answers_is_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listener = graph("listener", "out/{a}", "told/{graph}", node="box-3")
+    file.write_text(graph("speaker", "in/{a}", "out/{partition}") + "---\n" + listener)
+    status, _, err = run("validate", "-f", str(file), capsys=capsys)
+    assert status == 2
+    assert "SensorGraph/plant/speaker: spec.output.topic: out/{partition} can meet spec.sources[s].topic out/{a}" in err
+    file.write_text(graph("speaker", "in/{a}", "out/{partition}") + "---\n" + listener.replace(", box-2", ""))
+    assert run("validate", "-f", str(file), capsys=capsys)[0] == 0, "they run at no site together"
+
+
 def spec(text: str) -> str:
     return SERVICE.replace('spec: {model: {uri: "hf://a/b"}, cloud: {}}', f"spec: {text}")
 

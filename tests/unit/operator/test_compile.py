@@ -19,6 +19,7 @@ BOTH = an_inference_service(
 )
 EDGE_ONLY = an_inference_service(edge=[a_target()])
 CLOUD_ONLY = an_inference_service(cloud={"externalURL": "https://llm.example"})
+MEASURED = [{"property": "rms", "path": "$.rms"}]
 NOWHERE = an_inference_service(cloud={}, edge=[a_target(nodes=("box-9",))])
 
 
@@ -137,6 +138,35 @@ def test_two_graphs_that_reach_one_broker_in_two_ways_cannot_both_run() -> None:
     assert [graph.name for graph in bundle.graphs] == ["first"]
     assert refusals["second"].reason == "BrokerConflict"
     assert "name the same caSecretRef and secretRef" in refusals["second"].message
+
+
+@pytest.mark.parametrize("listener_is_older", [True, False])
+def test_of_two_graphs_of_which_one_hears_the_other_the_older_stays(*, listener_is_older: bool) -> None:
+    """Whoever came later is refused, so that a new graph never stops one that runs."""
+    hears = {"name": "x", "topic": "insights/{a}/{b}", "entity": {"type": "M", "id": "{a}"}, "measurements": MEASURED}
+    times = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+    speaker = a_sensor_graph("speaker", created=times[listener_is_older])
+    listener = a_sensor_graph(
+        "listener", sources=[hears], output={"topic": "out"}, created=times[not listener_is_older]
+    )
+    bundle, refusals = compile_bundle(an_edge_site(), a_node(), [speaker, listener], [EDGE_ONLY])
+    stays, goes = ("listener", "speaker") if listener_is_older else ("speaker", "listener")
+    assert [graph.name for graph in bundle.graphs] == [stays]
+    assert refusals[goes].reason == "TopicOverlap"
+    assert refusals[goes].message.startswith(
+        "spec.output.topic insights/{graph}/{partition} of SensorGraph speaker can meet spec.sources[x].topic"
+        " insights/{a}/{b} of SensorGraph listener on the same broker"
+    )
+    elsewhere = a_sensor_graph("listener", sources=[hears], broker={"url": "mqtt://other"}, output={"topic": "out"})
+    assert compile_bundle(an_edge_site(), a_node(), [speaker, elsewhere], [EDGE_ONLY]).refusals == {}
+
+
+def test_a_graph_that_is_refused_anyway_stands_in_nobodys_way() -> None:
+    hears = {"name": "x", "topic": "insights/{a}/{b}", "entity": {"type": "M", "id": "{a}"}, "measurements": MEASURED}
+    older = a_sensor_graph("older", sources=[hears], output={"topic": "o"}, derived=[{"property": "p", "expr": "none"}])
+    bundle, refusals = compile_bundle(an_edge_site(), a_node(), [older, a_sensor_graph(created="2026")], [EDGE_ONLY])
+    assert [graph.name for graph in bundle.graphs] == ["line-1"]
+    assert refusals["older"].reason == "InvalidDerived"
 
 
 def test_a_graph_that_makes_the_bundle_too_large_is_left_out_and_smaller_ones_go_on() -> None:
