@@ -11,6 +11,8 @@ from edgeglm_operator.resources.effective_engine import levels, place_of
 from edgeglm_operator.resources.extra_args import flag_of
 from edgeglm_operator.settings import Settings
 
+LONGEST_NAME: Final = 1100
+"""Characters, and the CRD's bound on it: a flag may have a thousand. What is longer was let in by another CRD."""
 LONGEST: Final = 128
 """Characters of a value, and the CRD's bound on it: a template or a JSON document would swell the status."""
 
@@ -23,7 +25,7 @@ def effective_engines(service: InferenceService, settings: Settings) -> tuple[Ef
 
 def _at(service: InferenceService, target: EdgeTarget | None, settings: Settings) -> EffectiveEngine:
     found = {
-        name: EngineSetting(name=name, value=_cut(value), origin=level.origin)
+        name: EngineSetting(name=_cut(name, LONGEST_NAME), value=_cut(value, LONGEST), origin=level.origin)
         for level in levels(service, target, settings)
         for name, value in said(level.engine)
     }
@@ -49,5 +51,5 @@ def _fields(values: dict[str, object], path: str) -> Iterator[tuple[str, str]]:
             yield path + name, str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _cut(value: str) -> str:
-    return value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from edgeglm_api.inference_service import Autoscaling, Cloud, InferenceService
 from edgeglm_operator.observed import Said, said
@@ -22,6 +22,17 @@ _TROUBLES: Final = (
 )
 """What KEDA (Ready, Fallback, Paused, HPAActive) and Kubernetes' own autoscaler (the others) say when they fail."""
 _GOES: Final = {"Ready": "True", "ScalingActive": "True"}
+
+
+class _Words(NamedTuple):
+    """What becomes of what hangs on Gateways."""
+
+    accepted: str
+    refused: str
+
+
+_ROUTE: Final = _Words("RouteAccepted", "RouteRefused")
+_POOL: Final = _Words("PoolAccepted", "PoolRefused")
 _TAKEN: Final = ("Accepted", "ResolvedRefs")
 """What a Gateway's controller says of a route that it has taken up."""
 
@@ -52,11 +63,11 @@ def _verdict(service: InferenceService, companion: Companion, live: Manifest) ->
             return _of_autoscaler((service.spec.cloud or Cloud()).autoscaling, live)
         case Companion.ROUTE:
             wanted = len((live.get("spec") or {}).get("parentRefs") or ()) or 1
-            return _of_gateways(live, "Route", wanted, "is each in spec.routing.httpRoute.parentRefs there")
+            return _of_gateways(live, _ROUTE, wanted, "is each in spec.routing.httpRoute.parentRefs there")
         case Companion.POOL:
             wanted = max(1, len((live.get("status") or {}).get("parents") or ()))
             return _of_gateways(
-                live, "Pool", wanted, "does a route lead to it, spec.routing.httpRoute or one of your own"
+                live, _POOL, wanted, "does a route lead to it, spec.routing.httpRoute or one of your own"
             )
         case Companion.MONITOR:
             return Verdict(State.SERVING, "Declared", "a PodMonitor is there; who reads it does not say so on it")
@@ -74,19 +85,19 @@ def _of_autoscaler(asked: Autoscaling | None, live: Manifest) -> Verdict:
     return Verdict(State.SERVING, "Scaling", f"{kind} keeps {bounds}")
 
 
-def _of_gateways(live: Manifest, what: str, wanted: int, waits: str) -> Verdict:
+def _of_gateways(live: Manifest, words: _Words, wanted: int, waits: str) -> Verdict:
     """It serves when each Gateway that it hangs on has taken it up as it is now."""
-    kind = live.get("kind", what.lower())
+    kind = live.get("kind", "it")
     parents = (live.get("status") or {}).get("parents") or ()
     generation = (live.get("metadata") or {}).get("generation")
     heard = [each for parent in parents for each in said(parent) if each.kind in _TAKEN]
     if refused := next((each for each in heard if each.status == "False"), None):
-        return Verdict(State.FAILED, f"{what}Refused", f"{kind}: {_quoted(refused)}")
+        return Verdict(State.FAILED, words.refused, f"{kind}: {_quoted(refused)}")
     taken = sum(each.kind == "Accepted" and each.status == "True" and each.generation == generation for each in heard)
     told = f"{kind}: {taken} of {wanted} Gateways have taken it up"
     if taken < wanted:
         return Verdict(State.PROGRESSING, "WaitingForGateway", f"{told}; {waits}, with a controller that runs?")
-    return Verdict(State.SERVING, f"{what}Accepted", told)
+    return Verdict(State.SERVING, words.accepted, told)
 
 
 def _quoted(each: Said) -> str:
