@@ -609,6 +609,12 @@ ROWS: Final = (
     Row("a site of no node", site(nodeName=""), ANY),
     Row("a parameter with a dash", site(parameters={"a-b": "x"}), "a parameter's name is letters, digits and '_'"),
     Row("a spool too small", site(spool={"maxBytes": 1}), ANY),
+    Row("hosts of endpoints", site(endpointHosts=["127.0.0.1:8000", "llm.example.com", "[::1]", "[fe80::1]:9"])),
+    Row("no host at all", site(endpointHosts=[]), ANY),
+    Row("a host twice", site(endpointHosts=["a", "a"]), ANY),
+    Row("an address for a host", site(endpointHosts=["https://llm.example.com"]), ANY),
+    Row("a pattern for a host", site(endpointHosts=["*.example.com"]), ANY),
+    Row("a host in capitals", site(endpointHosts=["LLM.example.com"]), ANY),
     Row("a site that moves", site(nodeName="box-2"), "a site does not move", old=site()),
     Row("a site that changes otherwise", site(maxConcurrency=3), old=site()),
 )

@@ -92,7 +92,7 @@ def _agent(site: EdgeSite, image: str, key_secrets: Sequence[str]) -> Manifest:
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["edgeglm-agent"],
-        "args": ["run", "--bundle", BUNDLE, "--data", DATA, "--listen", f"{address}:{PORT}"],
+        "args": ["run", "--bundle", BUNDLE, "--data", DATA, "--listen", f"{address}:{PORT}", *_pins(site)],
         "ports": [port],
         **_probes(address),
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
@@ -109,6 +109,11 @@ def _agent(site: EdgeSite, image: str, key_secrets: Sequence[str]) -> Manifest:
             ),
         ],
     }
+
+
+def _pins(site: EdgeSite) -> list[str]:
+    """Here and not in the bundle: who can write that alone must not move them."""
+    return [word for host in site.spec.endpoint_hosts or () for word in ("--endpoint-host", host)]
 
 
 def _probes(address: str) -> Manifest:
