@@ -5,8 +5,11 @@ import logging
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import msgspec
+
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.config.last_good import LastGood
+from edgeglm_agent.config.pins import Pins, RefusedGraph
 from edgeglm_agent.config.source import Source
 from edgeglm_agent.config.trust import Trust
 from edgeglm_agent.config.verify import Verified
@@ -24,8 +27,10 @@ log = logging.getLogger(__name__)
 class Agent:
     """Owner of the site that runs now."""
 
-    def __init__(self, source: Source, data: Path, clock: Clock, trust: Trust) -> None:
+    def __init__(self, source: Source, data: Path, clock: Clock, *, trust: Trust, pins: Pins) -> None:
         self._data = data
+        self._pins = pins
+        self._refused: list[RefusedGraph] = []
         self._clock = clock
         self._watch = Watch(source, trust, LastGood(data, trust), self._apply, clock)
         self._site: SiteAgent | None = None
@@ -64,7 +69,7 @@ class Agent:
 
     def config(self) -> ConfigStatus:
         """Return how it stands with the configuration."""
-        return ConfigStatus(self._watch.state, self._watch.source, self._watch.rejections)
+        return ConfigStatus(self._watch.state, self._watch.source, self._watch.rejections, self._refused)
 
     async def status(self) -> Status | None:
         """Return the status; None while there is no site."""
@@ -81,6 +86,7 @@ class Agent:
             bundle=self._watch.state,
             source=self._watch.source,
             rejections=self._watch.rejections,
+            refused_graphs=self._refused,
             books=await site.books(),
             findings=await site.findings_desk.counts(),
             spool=await site.spool_status(),
@@ -108,7 +114,12 @@ class Agent:
                 self._site = None
 
     async def _apply(self, verified: Verified) -> None:
-        """Let the running site take a bundle on, or begin the site that it names."""
+        """Let the running site take on what may run of a bundle, or begin the site that it names."""
+        admitted = self._pins.admit(verified.bundle)
+        self._refused = admitted.refused
+        for each in self._refused:
+            log.error("graph %s is refused (%s), the others go on: %s", each.graph, each.reason, each.message)
+        verified = msgspec.structs.replace(verified, bundle=admitted.bundle)
         current = self._watch.current
         if self._site is not None and current is not None and current.bundle.site_uid == verified.bundle.site_uid:
             await self._site.apply(verified)

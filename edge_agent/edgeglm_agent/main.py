@@ -11,7 +11,14 @@ from pathlib import Path
 from edgeglm_agent.agent import Agent
 from edgeglm_agent.clock import system_clock
 from edgeglm_agent.config.directory import read_directory
-from edgeglm_agent.config.options import add_source_options, add_trust_option, source_from, trust_from
+from edgeglm_agent.config.options import (
+    add_pin_options,
+    add_source_options,
+    add_trust_option,
+    pins_from,
+    source_from,
+    trust_from,
+)
 from edgeglm_agent.config.problem import BadSetup, BundleRejected
 from edgeglm_agent.config.verify import verify
 from edgeglm_agent.control.dead_cli import add_dead_parser, dead
@@ -39,6 +46,7 @@ def check(options: argparse.Namespace) -> int:
     folder = options.bundle
     try:
         verified = verify(read_directory(folder), trust_from(options))
+        refused = pins_from(options).admit(verified.bundle).refused
     except BadSetup as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_BAD_INPUT
@@ -53,7 +61,9 @@ def check(options: argparse.Namespace) -> int:
         f"{folder}: good. site {bundle.namespace}/{bundle.site}, generation {bundle.generation},"
         f" {len(bundle.graphs)} graphs, {len(bundle.endpoints)} endpoints, sha256 {verified.sha256}{signed}\n"
     )
-    return 0
+    for each in refused:
+        sys.stderr.write(f"graph {each.graph} would not run here: {each.message}\n")
+    return EXIT_BAD_INPUT if refused else 0
 
 
 def run(options: argparse.Namespace) -> int:
@@ -82,7 +92,12 @@ async def _run(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Agent(source_from(options), options.data, system_clock, trust_from(options)).run(options.listen, stop)
+    await _agent(options).run(options.listen, stop)
+
+
+def _agent(options: argparse.Namespace) -> Agent:
+    source, trust, pins = source_from(options), trust_from(options), pins_from(options)
+    return Agent(source, options.data, system_clock, trust=trust, pins=pins)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     checks.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="where bundle.json and sha256 lie")
     for each in (runs, checks):
         add_trust_option(each)
+        add_pin_options(each)
     add_dead_parser(commands)
     add_findings_parser(commands)
     add_rehearsal_parsers(commands)

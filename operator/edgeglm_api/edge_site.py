@@ -34,6 +34,8 @@ class Spec(Model, frozen=True, kw_only=True):
     spool: Spool = Spool()
     max_concurrency: int = 2
     """Requests to the model that may be in flight at once."""
+    endpoint_hosts: tuple[str, ...] | None = None
+    """The only hosts at which endpoints may be, `HOST` or `HOST:PORT`; None: anywhere."""
 
 
 class BundleStatus(Model, frozen=True, kw_only=True):

@@ -656,6 +656,12 @@ ROWS: Final = (
     Row("a spool that keeps nothing", site(spool={"maxAgeSeconds": 60}), ANY),
     Row("a spool that drops what nobody defined", site(spool={"onFull": "DropAll"}), ANY),
     Row("a spool that is never synced", site(spool={"sync": "Off"}), ANY),
+    Row("hosts of endpoints", site(endpointHosts=["127.0.0.1:8000", "llm.example.com", "[::1]", "[fe80::1]:9"])),
+    Row("no host at all", site(endpointHosts=[]), ANY),
+    Row("a host twice", site(endpointHosts=["a", "a"]), ANY),
+    Row("an address for a host", site(endpointHosts=["https://llm.example.com"]), ANY),
+    Row("a pattern for a host", site(endpointHosts=["*.example.com"]), ANY),
+    Row("a host in capitals", site(endpointHosts=["LLM.example.com"]), ANY),
     Row("a site that moves", site(nodeName="box-2"), "a site does not move", old=site()),
     Row("a site that changes otherwise", site(maxConcurrency=3), old=site()),
 )

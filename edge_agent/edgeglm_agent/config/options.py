@@ -1,4 +1,7 @@
-"""Where bundles come from and whose are taken, as said on the command line; BadSetup when it cannot be so."""
+"""What the command line says of bundles: where they come from, whose are taken, whom they may ask.
+
+Raises BadSetup when it cannot be so.
+"""
 
 import argparse
 import importlib
@@ -8,6 +11,7 @@ from typing import Final
 from edgeglm_agent.config.directory import DirectorySource
 from edgeglm_agent.config.https import Https, check_url
 from edgeglm_agent.config.https_source import HttpsSource
+from edgeglm_agent.config.pins import Pins, read_pins
 from edgeglm_agent.config.problem import BadSetup
 from edgeglm_agent.config.source import Source
 from edgeglm_agent.config.trust import Trust, load_trust
@@ -41,6 +45,18 @@ def add_trust_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_pin_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `pins_from` reads."""
+    parser.add_argument(
+        "--endpoint-host",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="pin: a graph that asks an endpoint at any other host is refused; may be repeated",
+    )
+    parser.add_argument("--endpoint-hosts", type=Path, metavar="FILE", help="the same from a file, one a line")
+
+
 def source_from(options: argparse.Namespace) -> Source:
     """Return where bundles come from."""
     if bool(options.tuf_target) != bool(options.tuf_root):
@@ -71,6 +87,11 @@ def _tuf_source(url: str, https: Https, options: argparse.Namespace) -> Source:
 def trust_from(options: argparse.Namespace) -> Trust:
     """Return whose bundles are taken."""
     return load_trust(options.trusted_keys) if options.trusted_keys else Trust()
+
+
+def pins_from(options: argparse.Namespace) -> Pins:
+    """Return where endpoints may be."""
+    return read_pins(options.endpoint_host, options.endpoint_hosts)
 
 
 def _poll_seconds(text: str) -> int:

@@ -42,6 +42,14 @@ def _bundle(config: ConfigStatus, site: str) -> Iterator[Metric]:
     for reason, n in config.rejections.items():
         rejected.add_metric([reason], n)
     yield rejected
+    refused = GaugeMetricFamily(
+        "edgeglm_agent_graphs_refused",
+        "1 for a graph that does not run here.",
+        labels=["graph", "reason"],
+    )
+    for each in config.refused_graphs:
+        refused.add_metric([each.graph, each.reason], 1)
+    yield refused
     source = config.source
     yield _gauge(
         "bundle_stale_seconds",

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from edgeglm_agent.config.freshness import SourceState
+from edgeglm_agent.config.pins import RefusedGraph
 from edgeglm_agent.config.watch import Applied
 from edgeglm_agent.pipeline import books as entries
 from edgeglm_agent.pipeline.books import imbalance
@@ -126,6 +127,7 @@ class ConfigStatus(msgspec.Struct, frozen=True, rename="camel"):
     bundle: Applied
     source: SourceState
     rejections: dict[str, int]
+    refused_graphs: list[RefusedGraph]
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):
@@ -139,6 +141,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     bundle: Applied
     source: SourceState
     rejections: dict[str, int]
+    refused_graphs: list[RefusedGraph]
     books: BooksStatus
     findings: list[FindingCount]
     """Those that are not over."""

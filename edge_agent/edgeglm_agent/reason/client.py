@@ -46,7 +46,11 @@ class Client:
         try:
             async with asyncio.timeout(timeout_seconds):
                 headers = await _headers(endpoint)
-                async with self._http.post(url, json=body | {"model": endpoint.model}, headers=headers) as response:
+                # Where an endpoint points on to, nobody has allowed the data to go.
+                asked = self._http.post(
+                    url, json=body | {"model": endpoint.model}, headers=headers, allow_redirects=False
+                )
+                async with asked as response:
                     raw = await response.content.read(MAX_REPLY_BYTES + 1)
                     while len(raw) <= MAX_REPLY_BYTES and (more := await response.content.read(MAX_REPLY_BYTES)):
                         raw += more
@@ -99,7 +103,7 @@ def _refusal(name: str, status: int, raw: bytes) -> EngineError:
     said = raw[:300].decode("utf-8", "replace")
     if status in {429, 503} or (status == 500 and "after shutdown" in said):
         return Busy(f"{name}: {status} {said}")
-    if status >= 500:
+    if status >= 500 or status < 400:
         return Failed(f"{name}: {status} {said}")
     return Declined(f"{name}: {status} {said}", _because(status, said.lower()))
 

@@ -14,6 +14,7 @@ from edgeglm_api.compiled import compiled
 from edgeglm_api.derivation import problems_of_derived
 from edgeglm_api.echo import heard_by
 from edgeglm_api.edge_site import BundleStatus, EdgeSite
+from edgeglm_api.endpoint_hosts import is_pinned
 from edgeglm_api.inference_service import InferenceService
 from edgeglm_api.sensor_graph import Endpoint as GivenEndpoint
 from edgeglm_api.sensor_graph import Route, SensorGraph
@@ -126,6 +127,8 @@ def _part(graph: SensorGraph, site: EdgeSite, node: Node, services: Mapping[str,
     endpoints = _endpoints(graph, node, services)
     if isinstance(endpoints, Refused):
         return endpoints
+    if problem := _not_pinned(endpoints, site):
+        return problem
     names = tuple(endpoint.name for endpoint in endpoints)
     return _Part(compiled(graph, broker=broker, endpoints=names), endpoints)
 
@@ -221,6 +224,18 @@ def _given(graph: str, endpoint: GivenEndpoint) -> Endpoint:
     local = urlsplit(endpoint.url).hostname in _LOCAL_HOSTS
     return Endpoint(
         name=f"{graph}-endpoint", url=endpoint.url, model=endpoint.model, place="Edge" if local else "Cloud"
+    )
+
+
+def _not_pinned(endpoints: Sequence[Endpoint], site: EdgeSite) -> Refused | None:
+    hosts = site.spec.endpoint_hosts
+    url = next((each.url for each in endpoints if hosts is not None and not is_pinned(each.url, hosts)), None)
+    if url is None:
+        return None
+    return Refused(
+        Reason.ENDPOINT_NOT_PINNED,
+        f"the graph may ask {url}, whose host is not among spec.endpointHosts of EdgeSite {site.metadata.name};"
+        f" name it there, or choose a spec.reasoning.route that does not lead to it",
     )
 
 

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     TOPIC_OVERLAP = "TopicOverlap"
     SERVICE_NOT_FOUND = "InferenceServiceNotFound"
     NO_ENDPOINT = "NoEndpoint"
+    ENDPOINT_NOT_PINNED = "EndpointNotPinned"
     NO_AUTOSCALER = "NoAutoscaler"
     PROMETHEUS_NOT_CONFIGURED = "PrometheusNotConfigured"
     PROMETHEUS_OPERATOR_MISSING = "PrometheusOperatorMissing"

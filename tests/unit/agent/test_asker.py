@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from edgeglm_agent.graph.encode import Detail
 from edgeglm_agent.reason.asker import ask
@@ -215,6 +216,32 @@ async def test_with_nobody_there_the_request_waits_and_the_endpoint_is_left_alon
         with pytest.raises(NobodyAnswers):
             await ask(a_request("m1"), [(0, 1)], router)
     assert router.states() == {"engine": "Open"}
+
+
+@pytest.fixture
+async def pointer(engine: StubEngine) -> AsyncIterator[str]:
+    """The address of a server that points on to the engine."""
+
+    async def point_on(_: web.Request) -> web.StreamResponse:
+        raise web.HTTPTemporaryRedirect(f"{engine.url}/chat/completions")
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", point_on)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    await runner.cleanup()
+
+
+async def test_where_an_endpoint_points_on_to_nothing_is_sent(engine: StubEngine, client: Client, pointer: str) -> None:
+    """The data may go to the endpoint's host, and nobody has allowed another."""
+    router = Router(client)
+    router.set_endpoints([Endpoint(name="engine", url=pointer, model="tiny", place="Edge")])
+    with pytest.raises(NobodyAnswers):
+        await ask(a_request("m1"), [(0, 1)], router)
+    assert engine.asked == []
+    assert "307" in router.last_errors["engine"]
 
 
 def test_the_prompt_of_six_machines_is_short_and_its_beginning_stable() -> None:

@@ -87,6 +87,27 @@ def test_an_endpoint_of_the_users_own_is_at_the_edge_only_on_loopback(url: str, 
     assert (endpoint.name, endpoint.url, endpoint.model, endpoint.place) == ("line-1-endpoint", url, "m", place)
 
 
+@pytest.mark.parametrize(
+    ("hosts", "route", "refused"),
+    [
+        (None, "PreferEdge", False),
+        (["127.0.0.1", "llm.example:8443"], "PreferEdge", False),
+        (["127.0.0.1"], "EdgeOnly", False),
+        (["127.0.0.1"], "PreferEdge", True),
+        (["llm.example"], "PreferEdge", True),
+        (["127.0.0.1:8000"], "EdgeOnly", True),
+    ],
+)
+def test_with_pinned_hosts_no_graph_may_ask_elsewhere(hosts: list[str] | None, route: str, *, refused: bool) -> None:
+    graph = a_sensor_graph(reasoning={"serviceRef": {"name": "llm"}, "route": route})
+    site = an_edge_site(endpointHosts=hosts)
+    bundle, refusals = compile_bundle(site, a_node(), [graph], [BOTH])
+    assert ([graph.name for graph in bundle.graphs], bool(refusals)) == ([] if refused else ["line-1"], refused)
+    if refused:
+        assert refusals["line-1"].reason == "EndpointNotPinned"
+        assert "is not among spec.endpointHosts of EdgeSite box-1; name it there" in refusals["line-1"].message
+
+
 def test_parameters_of_the_site_are_filled_in() -> None:
     graph = a_sensor_graph(broker={"url": "mqtt://${site.broker}:${site.port}", "sessionExpirySeconds": 60})
     site = an_edge_site(parameters={"broker": "10.0.0.5", "port": "1884"})
