@@ -33,7 +33,7 @@ test-fast: $(READY) ## the tests that need nothing but Python
 	$(BIN)/pytest -q -n 2 -m 'not cluster and not node and not engine and not broker'
 
 test: parts ## every test, on real parts; sets up what is missing
-	$(BIN)/python -m tests.cluster build --simulator
+	$(BIN)/python -m tests.cluster build --for-tests
 	$(BIN)/pytest
 
 golden: $(READY) ## write the golden files anew; read the diff

@@ -1,13 +1,12 @@
 """APIs that a cluster may have or not, with their real CRDs on a real API server.
 
-No KEDA, no gateway and no Prometheus runs here: the test writes what their controllers would.
+No KEDA, no gateway and no Prometheus runs here: the test writes what their controllers would. KEDA itself runs in
+tests/cluster/operator/test_operator_keda.py.
 """
 
 import json
 import secrets
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from tests.chart.conftest import NAMESPACE, kubeconfig_of
 from tests.chart.kubectl import Kubectl, Manifest, Refused
 from tests.chart.operator_process import OperatorProcess, names, running_operator
 from tests.chart.rendering import ROOT
+from tests.chart.replicas import every_number_of_replicas
 from tests.cluster.crds import FILES, crd_file
 from tests.cluster.process import until
 
@@ -118,7 +118,7 @@ def test_the_number_is_handed_over_in_both_directions(
     install(admin, "ScaledObject")
     admin.apply([a_service(cloud={"replicas": 5})])
     operator.await_that(lambda: "deployment.apps/llm" in names(admin, "deployments", HERE))
-    with every_number_of_replicas(admin, tmp_path / "replicas") as seen:
+    with every_number_of_replicas(admin, HERE, tmp_path / "replicas") as seen:
         admin.apply([a_service(cloud={"autoscaling": FOLLOWS_LOAD})])
         # One that the operator knew at its start, or comes to know.
         operator.await_that(lambda: names(admin, "scaledobjects", HERE) == {"scaledobject.keda.sh/llm"})
@@ -222,17 +222,3 @@ def owners_of_replicas(kubectl: Kubectl) -> set[str]:
     found = json.loads(kubectl.run("get", "deployment", "llm", "-n", HERE, "-o", "json", "--show-managed-fields"))
     entries = found["metadata"]["managedFields"]
     return {each["manager"] for each in entries if "f:replicas" in each["fieldsV1"].get("f:spec", {})}
-
-
-@contextmanager
-def every_number_of_replicas(kubectl: Kubectl, output: Path) -> Iterator[Callable[[], list[str]]]:
-    """All that the Deployment says meanwhile, as `kubectl get --watch` sees it."""
-    command = kubectl.command("get", "deployment", "llm", "-w", "-n", HERE, "-o", r"jsonpath={.spec.replicas}{'\n'}")
-    with output.open("w") as file:
-        process = subprocess.Popen(command, stdout=file)
-        try:
-            assert until(lambda: bool(output.read_text().split()), 30)
-            yield lambda: output.read_text().split()
-        finally:
-            process.terminate()
-            process.wait(10)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from images.make import archives
-from tests.cluster.binaries import PROGRAMS, ensure
+from tests.cluster.binaries import FOR_TESTS, PROGRAMS, ensure
 from tests.cluster.cluster import NODE_IMAGES, Cluster
 from tests.cluster.image_store import ImageStore
 from tests.cluster.instance import claim_instance, find_instance
@@ -15,7 +15,7 @@ def main() -> int:
     """Do what the command line says."""
     arguments = _parser().parse_args()
     if arguments.command == "build":
-        modules = [module for module in PROGRAMS if module != "kwok" or arguments.simulator]
+        modules = [module for module in PROGRAMS if module not in FOR_TESTS or arguments.for_tests]
         ensure([program.name for module in modules for program in PROGRAMS[module]])
         return 0
     if arguments.command == "stock":
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("cut-link", help="cut the link between the cloud and the site edge-1")
     commands.add_parser("restore-link", help="join them again")
     build = commands.add_parser("build", help="build the programs now")
-    build.add_argument("--simulator", action="store_true", help="also KWOK, which simulates nodes")
+    build.add_argument("--for-tests", action="store_true", help="also what only tests need: KWOK, KEDA")
     stock = commands.add_parser("stock", help="make images, and import them for nodes that are to have just these")
     stock.add_argument("images", nargs="+", help="pause, base, operator, agent, engine")
     return parser

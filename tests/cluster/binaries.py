@@ -46,7 +46,13 @@ PROGRAMS: dict[str, tuple[Program, ...]] = {
         Program("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
     ),
     "kwok": (Program("kwok", "sigs.k8s.io/kwok/cmd/kwok"),),
+    "keda": (
+        Program("keda-operator", "github.com/kedacore/keda/v2/cmd/operator"),
+        Program("keda-adapter", "edgeglm.io/tests/cluster/keda/adapter"),
+    ),
 }
+FOR_TESTS = frozenset({"kwok", "keda"})
+"""The modules that no cluster needs to run."""
 
 
 class MissingToolchainError(RuntimeError):
@@ -86,7 +92,9 @@ def missing(names: Sequence[str]) -> list[str]:
 def directory_of(module: str) -> Path:
     """The cache directory of a module's programs."""
     source = MODULES / module
-    return cache_root() / "bin" / f"{module}-{key_of([source / 'go.mod', source / 'go.sum', *_flags(module)])}"
+    ours = sorted(path for path in source.rglob("*.go") if path.name != "tools.go")
+    key = key_of([source / "go.mod", source / "go.sum", *ours, *_flags(module)])
+    return cache_root() / "bin" / f"{module}-{key}"
 
 
 def build(module: str, programs: Sequence[Program]) -> None:

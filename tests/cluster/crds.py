@@ -18,8 +18,10 @@ from tests.cluster.progress import step
 _SOURCE: Final = MODULES / "crds"
 _FETCH_SECONDS: Final = 300
 
+_KEDA: Final = "github.com/kedacore/keda/v2"
+
 FILES: Final = {
-    "ScaledObject": ("github.com/kedacore/keda/v2", "config/crd/bases/keda.sh_scaledobjects.yaml"),
+    "ScaledObject": (_KEDA, "config/crd/bases/keda.sh_scaledobjects.yaml"),
     "PodMonitor": (
         "github.com/prometheus-operator/prometheus-operator",
         "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
@@ -49,6 +51,16 @@ def crd_file(kind: str) -> Path:
                 for name, (module, file) in FILES.items():
                     shutil.copyfile(_fetched(module) / file, scratch / f"{name}.yaml")
     return final / f"{kind}.yaml"
+
+
+def crds_of_keda() -> Path:
+    """A directory with all of KEDA's own CRDs, which its operator wants to find."""
+    final = cache_root() / "crds" / f"keda-{key_of([_SOURCE / 'go.mod', _SOURCE / 'go.sum'])}"
+    with locked("crds"):
+        if not final.exists():
+            with step("fetching the CRDs of KEDA"), made_whole(final) as scratch:
+                shutil.copytree(_fetched(_KEDA) / "config" / "crd" / "bases", scratch, dirs_exist_ok=True)
+    return final
 
 
 def _fetched(module: str) -> Path:
