@@ -51,7 +51,8 @@ def judge(closed: Closed, site: Site) -> Judged:
     era, window, partition = closed.era, closed.window, closed.partition
     evidence = detect(window, partition.baselines, era.surroundings.units)
     graph = build(window, era.surroundings, partition.baselines, evidence)
-    partition.baselines = learned(window.pane, partition.baselines, evidence)
+    newest_ns = window.end_ns - era.slice_ns
+    partition.baselines = learned(window.pane, partition.baselines, evidence, since_ns=newest_ns)
     caps = era.rules.graph
     request = Request(
         id=_identity(closed, site),
