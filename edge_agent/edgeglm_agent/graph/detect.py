@@ -39,13 +39,19 @@ def detect(window: Window, baselines: Baselines, units: Mapping[str, str]) -> tu
     return tuple(msgspec.structs.replace(item, id=f"e{number}") for number, item in enumerate(found, start=1))
 
 
-def learned(pane: Pane, baselines: Baselines, evidence: tuple[Evidence, ...]) -> dict[str, dict[str, Baseline]]:
-    """Return the baselines after this window; series with evidence keep theirs."""
+def learned(
+    pane: Pane, baselines: Baselines, evidence: tuple[Evidence, ...], *, since_ns: int
+) -> dict[str, dict[str, Baseline]]:
+    """Return the baselines after this window; series with evidence keep theirs.
+
+    So do those that were not heard since a moment, the begin of the window's last slice: one reading in many sliding
+    windows teaches once.
+    """
     frozen = {(item.node, item.property) for item in evidence}
     kept = baselines if len(baselines) <= MAX_ENTITIES else baselines.keys() & pane.stats.keys()
     after = {entity: dict(baselines[entity]) for entity in kept}
     for entity, name, stat in series_of(pane):
-        if (entity, name) not in frozen:
+        if (entity, name) not in frozen and stat.last_ns >= since_ns:
             properties = after.setdefault(entity, {})
             properties[name] = learn(properties.get(name, Baseline()), stat.mean)
     return after

@@ -57,7 +57,8 @@ def judge(closed: Closed, site: Site) -> Judged:
     evidence = detect(window, partition.baselines, era.surroundings.units)
     graph = build(window, era.surroundings, partition.baselines, evidence)
     if closed.made is None:
-        partition.baselines = learned(window.pane, partition.baselines, evidence)
+        newest_ns = window.end_ns - era.slice_ns
+        partition.baselines = learned(window.pane, partition.baselines, evidence, since_ns=newest_ns)
     request = _request(closed, site, graph)
     verdict = (
         _verdict_anew(closed, evidence)

@@ -1,6 +1,7 @@
 """Sliding windows: unions of panes, so that each equals a window cut by itself, over crashes and changes of rules."""
 
 import random
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from edgeglm_api.bundle import Graph
 from edgeglm_api.sensor_graph import Question, Window
 from tests.edge.bundles import a_bundle, a_graph
 
-from .machine import Crash, assert_crashes_change_nothing, crashes
+from .machine import Crash, Machine, assert_crashes_change_nothing, crashes
 from .observations import SECOND, a_message, an_observation
 from .test_graph_fold import a_fold, assert_balanced, counts, feed, spans
 from .test_pipeline import a_stream
@@ -128,3 +129,15 @@ def test_messages_of_one_moment_are_in_the_same_windows() -> None:
     twins: list[Message] = [a_message(at=100.0, machine=who) for who in ("m1", "m2")]
     closed = feed(fold, *twins, *(a_message(at=102.5, machine=who) for who in ("m1", "m2")))
     assert set(closed[0].window.pane.stats) == {"l1/m1", "l1/m2"}
+
+
+def test_a_reading_teaches_what_is_usual_once_however_many_windows_it_is_in(tmp_path: Path) -> None:
+    """One machine speaks each second, the other once: the other is not known ten times after that."""
+    machine = Machine(tmp_path, a_bundle(a_sliding_graph(size=10, question=Question())))
+    machine.hear(a_message(at=100.0, machine="m2"), *(a_message(at=100.0 + second) for second in range(30)))
+    machine.fold_all()
+    machine.pipeline.checkpoint()
+    machine.crash()
+    (partition,) = machine.pipeline.fold.graphs[machine.bundle.graphs[0].uid].partitions.values()
+    windows = {entity: known["rms"].windows for entity, known in partition.baselines.items()}
+    assert windows == {"l1/m1": len(machine.requests()), "l1/m2": 1}
