@@ -68,7 +68,10 @@ cluster-down: $(READY) ## stop it and leave nothing behind
 bench-operator: parts ## the operator on 100, 1,000 and 5,000 services beside the limits of the machine
 	$(BIN)/python -m bench.operator_scale
 
+bench-agent: $(READY) ## what the agent takes from a broker beside mosquitto_sub, bare paho and Node-RED
+	$(BIN)/python -m bench.agent_ingest
+
 demo: parts ## the whole system on this machine, from a custom resource to an answer (KEEP=1 leaves it running)
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-.PHONY: help setup lint type format test-fast test golden lock figures parts engine images cluster-up cluster-down bench-operator demo
+.PHONY: help setup lint type format test-fast test golden lock figures parts engine images cluster-up cluster-down bench-operator bench-agent demo
