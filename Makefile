@@ -77,7 +77,10 @@ faults: $(READY) ## kills, power cuts, full and damaged spools at a site: KILLS=
 	  $(BIN)/pytest -q tests/edge/test_faults.py tests/edge/test_spool_faults.py
 	cat build/faults.jsonl
 
+bench-agent: $(READY) ## what the agent takes from a broker beside mosquitto_sub, bare paho and Node-RED
+	$(BIN)/python -m bench.agent_ingest
+
 demo: parts ## the whole system on this machine, from a custom resource to an answer (KEEP=1 leaves it running)
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator faults demo
+.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent faults demo

@@ -1,54 +1,175 @@
-"""How fast the agent takes messages over: QoS 1, each acknowledged only after it is on the disk.
+r"""How fast the agent takes messages over, durably and into windows, beside what other clients do on the same machine.
 
-    .venv/bin/python -m bench.agent_ingest --messages 50000
+    make bench-agent                                       # 200,000 messages; some minutes on two cores
+    .venv/bin/python -m bench.agent_ingest --messages 2000000
 
-A mosquitto holds the messages for the agent's session; then the agent is started on it. Measured are the start until
-ready, the idle memory, the time from the first to the last committed message, and until all of them are in windows.
-The peer in the same run is a bare paho client that acknowledges at once and keeps nothing.
+One mosquitto holds the same load for a session of each client: QoS 1, distinct payloads of 2,000 machines with three
+range-checked measurements each, one in a hundred out of order, one in a thousand hostile. Then each drains its own,
+alone with the broker:
+
+(a) mosquitto_sub, which prints nothing: what the broker gives at most;
+(b) a bare paho client that acknowledges by itself, and one that does it by hand, at once; both keep nothing;
+(c) Node-RED, if npm can install it: MQTT-in into a function with windows in memory; it keeps nothing;
+(d) the agent: on the disk before it acknowledges, folded into windows, and killed with SIGKILL in the middle.
+
+The windows that the agent asks about must equal those of an oracle that knows what was sent. Rates are from the first
+to the last message; the agent's leave out the time from the kill until the first message after it, which stands by
+itself. The last line is one line of JSON with every figure.
 """
 
 import argparse
 import json
+import os
+import platform
+import sqlite3
+import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final
 
-import msgspec
-from paho.mqtt.client import Client, MQTTMessage, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-
+from bench.ingest.load import ALARM, HIGHEST, PROPERTIES, Load, differences, expected, found
+from bench.ingest.node_red import NodeRed, install
+from bench.ingest.publisher import publish
 from edgeglm_api.bundle import Broker as BrokerRules
+from edgeglm_api.bundle import Bundle, Limits, Reasoning
+from edgeglm_api.sensor_graph import (
+    EntityRef,
+    GraphCaps,
+    Measurement,
+    PartitionBy,
+    Question,
+    Source,
+    SourceRelation,
+    Timestamp,
+    When,
+    Window,
+)
+from edgeglm_api.sensor_graph import Limits as AlarmLimits
 from tests.cluster.broker import Broker
+from tests.cluster.debian import BROKER_PACKAGES, Package
+from tests.cluster.debian import install as install_packages
+from tests.cluster.ports import free_ports
+from tests.cluster.progress import step
 from tests.edge.agent_process import AgentProcess, wait_for
 from tests.edge.bundles import a_bundle, a_graph
-from tests.edge.sensors import Sensors
 
-TOPIC = "plant/+/+/vibration"
+FILTER: Final = "plant/#"
+BOUND_SECONDS: Final = 3600
+MOST_WINDOWS: Final = 1500
+"""All of them wait for an engine that is not there, and the agent stops reading when 2,000 requests wait."""
+LOOK_SECONDS: Final = 0.1
+TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+Figures = dict[str, Any]
+Peers = dict[str, tuple[Callable[[], object], Callable[[], Figures]]]
+
+
+class BenchBroker(Broker):
+    """Keeps everything in memory: a broker that saves would be measured along with each client."""
+
+    def _config(self) -> str:
+        return super()._config().replace("persistence true", "persistence false") + "max_inflight_messages 1000\n"
 
 
 def main() -> int:
-    """Run and print one line of JSON."""
+    """Run, and print one line of JSON."""
     options = _parser().parse_args()
+    install_packages((*BROKER_PACKAGES, Package("mosquitto-clients", "mosquitto_sub")))
     with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(Path(folder) / "broker")
+        broker = BenchBroker(Path(folder) / "broker")
         broker.start()
         try:
-            figures = measure(Path(folder), broker, options.messages)
+            figures = measure(Path(folder), broker, options)
         finally:
             broker.stop()
     sys.stdout.write(json.dumps(figures) + "\n")
-    return 0
+    return 0 if figures["windowsThatDiffer"] == 0 else 1
 
 
-def measure(folder: Path, broker: Broker, messages: int) -> dict[str, float]:
+def measure(folder: Path, broker: Broker, options: argparse.Namespace) -> Figures:
     """Return the figures of one run."""
+    messages, lines = options.messages, -(-options.entities // 100)
+    span = -(-messages // options.entities)
+    load = Load(messages, options.entities, start=int(time.time()) - span - 60)
+    window_seconds = max(10, -(-span * lines // MOST_WINDOWS))
     agent = AgentProcess(folder)
-    graph = msgspec.structs.replace(a_graph(), broker=BrokerRules(url=broker.url))
-    agent.configure(a_bundle(graph))
+    agent.configure(_bundle(broker, window_seconds))
+    peers = _peers(broker, messages)
+    if not options.no_node_red:
+        peers |= _node_red(folder, broker, messages, window_seconds)
+
+    for subscribe, _ in peers.values():
+        subscribe()
+    started = _first_start(agent)
+    with step(f"publish {messages} messages"):
+        began = time.monotonic()
+        publish(broker.host, broker.port, load)
+        publishing = messages / (time.monotonic() - began)
+    figures: Figures = {"machine": _machine(), "messages": messages, "entities": options.entities}
+    figures |= {"publishedPerSecond": round(publishing), **started}
+    for name, (_, drain) in peers.items():
+        with step(name):
+            figures |= drain()
+    with step("agent"):
+        figures |= _drain(agent, messages)
+    figures |= _check(agent, load, window_seconds)
+    return figures | _ratios(figures)
+
+
+def _peers(broker: Broker, messages: int) -> Peers:
+    """How each peer makes its session, and how it drains it."""
+    peers: Peers = {
+        "mosquittoSub": (
+            lambda: _mosquitto_sub(broker, ["-E"]),
+            lambda: {"mosquittoSubPerSecond": round(messages / _mosquitto_sub(broker, ["-C", str(messages)]))},
+        )
+    }
+    for how in ("auto", "manual"):
+        name = f"paho{how.capitalize()}Ack"
+        peers[name] = (
+            lambda name=name: _bare(broker, name, messages, "subscribe"),  # type: ignore[misc]
+            lambda name=name, how=how: _bare(broker, name, messages, how),  # type: ignore[misc]
+        )
+    return peers
+
+
+def _node_red(folder: Path, broker: Broker, messages: int, window_seconds: int) -> Peers:
+    program = install()
+    if program is None:
+        return {}
+    node_red = NodeRed(program, folder / "node-red", broker.port, FILTER)
+
+    def drain() -> Figures:
+        return {"nodeRedPerSecond": round(messages / node_red.drain(messages, window_seconds))}
+
+    return {"nodeRed": (node_red.subscribe, drain)}
+
+
+def _mosquitto_sub(broker: Broker, how: list[str]) -> float:
+    """Run it in the one session that it has here, and return how many seconds it took."""
+    session = ["-V", "mqttv5", "-c", "-x", "86400", "-i", "mosquitto-sub", "-q", "1", "-t", FILTER]
+    flow = ["-D", "CONNECT", "receive-maximum", "1000"]
+    began = time.monotonic()
+    argv = ["mosquitto_sub", "-h", broker.host, "-p", str(broker.port), *session, *flow, *how]
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, timeout=BOUND_SECONDS)
+    return time.monotonic() - began
+
+
+def _bare(broker: Broker, name: str, messages: int, how: str) -> Figures:
+    arguments = [str(broker.port), name, FILTER, str(messages), how]
+    argv = [sys.executable, "-m", "bench.ingest.bare_client", *arguments]
+    done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=BOUND_SECONDS)
+    seconds, cpu = (float(word) for word in done.stdout.split())
+    if how == "subscribe":
+        return {}
+    return {f"{name}PerSecond": round(messages / seconds), f"{name}CpuMicroseconds": round(cpu / messages * 1e6, 1)}
+
+
+def _first_start(agent: AgentProcess) -> Figures:
+    """Start it, so that the broker has its session, look how long that takes and how large it is, and stop it."""
     began = time.monotonic()
     agent.start(ready=False)
     wait_for(agent.ready, "not ready")
@@ -56,88 +177,148 @@ def measure(folder: Path, broker: Broker, messages: int) -> dict[str, float]:
     wait_for(agent.listens, "not listening")
     idle = _rss_mib(agent)
     agent.stop()
-    peer = _peer(broker, messages)
-    _publish(broker, messages)
-    agent.start(ready=False)
-    wait_for(lambda: _handed_over(agent) > 0, "nothing comes", seconds=60)
-    first, at = _handed_over(agent), time.monotonic()
-    wait_for(lambda: _handed_over(agent) >= messages, "not all is committed", seconds=600)
-    committed = time.monotonic()
-    wait_for(lambda: agent.received() >= messages, "not all is folded", seconds=600)
-    folded = time.monotonic()
+    return {"startToReadySeconds": round(ready, 2), "idleRssMiB": round(idle, 1)}
+
+
+def _drain(agent: AgentProcess, messages: int) -> Figures:
+    """Drain with a kill half way; both legs count from their first message, the kill's own time for itself."""
+    first = _Leg(agent)
+    first.until(messages // 2)
+    agent.kill()
+    killed = time.monotonic()
+    second = _Leg(agent)
+    recovery = time.monotonic() - killed
+    second.until(messages)
+    wait_for(agent.windowed, "windows stay open", seconds=300)
     agent.assert_books_balance()
-    busy = _rss_mib(agent)
-    agent.stop()
+    seconds, cpu = first.seconds + second.seconds, first.cpu + second.cpu
+    taken = first.taken + second.taken
     return {
-        "startToReadySeconds": round(ready, 2),
-        "idleRssMiB": round(idle, 1),
-        "busyRssMiB": round(busy, 1),
-        "committedPerSecond": round((messages - first) / (committed - at)),
-        "foldedPerSecond": round((messages - first) / (folded - at)),
-        "peerPerSecond": round(peer),
+        "agentPerSecond": round(taken / seconds),
+        "agentCpuMicroseconds": round(cpu / taken * 1e6, 1),
+        "agentRecoverySeconds": round(recovery, 2),
+        "busyRssMiB": round(_rss_mib(agent), 1),
     }
 
 
-def _publish(broker: Broker, messages: int) -> None:
-    sensors = Sensors(broker.port)
-    start = int(time.time()) - 3600
-    for number in range(messages):
-        sensors.send(start + number / 1000, 2.0, machine=f"m{number % 6}")
-        if number % 2000 == 0:
-            sensors.flush()
-    sensors.flush()
-    sensors.close()
+class _Leg:
+    """One life of the agent, from its first folded message on."""
+
+    def __init__(self, agent: AgentProcess) -> None:
+        self._agent = agent
+        before = agent.received() if agent.process and agent.process.poll() is None else None
+        agent.start(ready=False)
+        wait_for(agent.ready, "not ready", seconds=60)
+        self._first = before or agent.received()
+        wait_for(lambda: agent.received() > self._first, "nothing comes", seconds=60)
+        self._first, self._began, self._cpu = agent.received(), time.monotonic(), _cpu_seconds(agent)
+        self.taken, self.seconds, self.cpu = 0, 0.0, 0.0
+
+    def until(self, messages: int) -> None:
+        """Go on until so many are folded in all."""
+        until = time.monotonic() + BOUND_SECONDS
+        while (received := self._agent.received()) < messages:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{received} of {messages} came")
+            time.sleep(LOOK_SECONDS)
+        self.taken, self.seconds = received - self._first, time.monotonic() - self._began
+        self.cpu = _cpu_seconds(self._agent) - self._cpu
 
 
-def _peer(broker: Broker, messages: int) -> float:
-    """Drain the same messages with a client that acknowledges at once; return messages a second."""
-    client = Client(CallbackAPIVersion.VERSION2, client_id="peer", protocol=MQTTv5)
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = 3600
-    properties.ReceiveMaximum = 1000
-    seen = [0, 0.0, 0.0]
-    done = threading.Event()
-    subscribed = threading.Event()
-
-    def take(_client: Client, _data: object, _message: MQTTMessage) -> None:
-        seen[0] += 1
-        seen[1] = seen[1] or time.monotonic()
-        if seen[0] >= messages:
-            seen[2] = time.monotonic()
-            done.set()
-
-    client.on_message = take
-    client.on_subscribe = lambda *_: subscribed.set()
-    client.connect("127.0.0.1", broker.port, clean_start=False, properties=properties)
-    client.loop_start()
-    client.subscribe(TOPIC, qos=1)
-    subscribed.wait(10)
-    client.disconnect()
-    client.loop_stop()
-    _publish(broker, messages)
-    client.connect("127.0.0.1", broker.port, clean_start=False, properties=properties)
-    client.loop_start()
-    done.wait(600)
-    client.unsubscribe(TOPIC)
-    client.disconnect()
-    client.loop_stop()
-    return messages / (seen[2] - seen[1])
+def _check(agent: AgentProcess, load: Load, window_seconds: int) -> Figures:
+    """Compare the windows that were asked about with those that the load must come to."""
+    agent.stop()
+    (ledger,) = agent.data.glob("*/ledger.db")
+    with sqlite3.connect(ledger) as db:
+        bodies = [bytes(body) for (body,) in db.execute("SELECT body FROM request WHERE length(body) > 0")]
+    wanted = expected(load, window_seconds)
+    different = differences(wanted, found(bodies))
+    for line in different[:10]:
+        sys.stderr.write(f"{line}\n")
+    return {"windows": len(wanted), "windowSeconds": window_seconds, "windowsThatDiffer": len(different)}
 
 
-def _handed_over(agent: AgentProcess) -> int:
-    brokers = agent.status().get("brokers", [])
-    return brokers[0]["handedOver"] if brokers else 0
+def _ratios(figures: Figures) -> Figures:
+    ours = figures["agentPerSecond"]
+    return {
+        f"agentTo{peer[0].upper()}{peer[1:]}": round(ours / figures[f"{peer}PerSecond"], 2)
+        for peer in ("mosquittoSub", "pahoAutoAck", "pahoManualAck", "nodeRed")
+        if f"{peer}PerSecond" in figures
+    }
+
+
+def _bundle(broker: Broker, window_seconds: int) -> Bundle:
+    """A graph that keeps every machine of a line in its window, asks about each, and has nobody to ask."""
+    measurements = (
+        Measurement(
+            property=name,
+            path=f"$.{name}",
+            unit="mm/s",
+            min=0.0,
+            max=HIGHEST,
+            limits=AlarmLimits(high=ALARM) if name == "rms" else AlarmLimits(),
+        )
+        for name in PROPERTIES
+    )
+    source = Source(
+        name="state",
+        topic="plant/{line}/{machine}/state",
+        entity=EntityRef(type="Machine", id="{line}/{machine}"),
+        measurements=tuple(measurements),
+        timestamp=Timestamp(path="$.ts", format="Seconds"),
+        relations=(SourceRelation(type="partOf", to=EntityRef(type="Line", id="{line}")),),
+    )
+    graph = a_graph(
+        broker=BrokerRules(url=broker.url),
+        sources=(source,),
+        window=Window(
+            size_seconds=window_seconds,
+            partition_by=PartitionBy(entity_type="Line"),
+            allowed_lateness_seconds=5,
+            idle_timeout_seconds=10,
+        ),
+        graph=GraphCaps(max_nodes=128, max_edges=128),
+        question=Question(when=When(detectors=("Limit",))),
+        reasoning=Reasoning(
+            route="EdgeOnly",
+            endpoints=("engine",),
+            attempt_timeout_seconds=5,
+            fresh_for_seconds=7 * 86_400,
+            max_tokens=256,
+        ),
+    )
+    nobody = f"http://127.0.0.1:{free_ports(1)[0]}/v1"
+    bundle = a_bundle(graph, limits=Limits(spool_max_bytes=1 << 34, max_concurrency=1))
+    endpoints = tuple(
+        type(each)(name=each.name, url=nobody, model=each.model, place=each.place) for each in bundle.endpoints
+    )
+    return a_bundle(graph, limits=bundle.limits, endpoints=endpoints)
+
+
+def _machine() -> str:
+    model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
+    return f"{os.cpu_count()} x {model.partition(':')[2].strip()}, Python {platform.python_version()}"
 
 
 def _rss_mib(agent: AgentProcess) -> float:
+    return int(_proc(agent, "statm").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _cpu_seconds(agent: AgentProcess) -> float:
+    user, system = _proc(agent, "stat").rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / TICKS
+
+
+def _proc(agent: AgentProcess, name: str) -> str:
     assert agent.process is not None  # noqa: S101 - started above
-    pages = int(Path(f"/proc/{agent.process.pid}/statm").read_text().split()[1])
-    return pages * 4096 / 2**20
+    return Path(f"/proc/{agent.process.pid}/{name}").read_text()
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Ingest rate of the agent.")
-    parser.add_argument("--messages", type=int, default=50_000)
+    parser = argparse.ArgumentParser(description="Ingest rate of the agent beside its peers.")
+    parser.add_argument("--messages", type=int, default=200_000)
+    parser.add_argument("--no-node-red", action="store_true", help="leave Node-RED out")
+    parser.add_argument("--entities", type=int, default=2000, help="a multiple of 100; default: 2000")
     return parser
 
 

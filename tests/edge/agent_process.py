@@ -91,16 +91,23 @@ class AgentProcess:
     def settled(self) -> bool:
         """Whether all that came in has been windowed, asked, answered and delivered."""
         status = self.status()
-        if not status:
-            return False
-        spool = status["spool"]
-        pending = sum(book["pending"] for book in status["books"]["sources"])
-        return bool(pending == spool["backlog"] == spool["waiting"] == spool["undelivered"] == 0)
+        return _windowed(status) and bool(status["spool"]["waiting"] == status["spool"]["undelivered"] == 0)
+
+    def windowed(self) -> bool:
+        """Whether all that came in is in closed windows."""
+        return _windowed(self.status())
 
     def assert_books_balance(self) -> None:
         books = self.status()["books"]
         assert books["balanced"], books
         assert books["lost"] == 0, books
+
+
+def _windowed(status: dict[str, Any]) -> bool:
+    if not status:
+        return False
+    pending = sum(book["pending"] for book in status["books"]["sources"])
+    return bool(pending == status["spool"]["backlog"] == 0)
 
 
 def wait_for(condition: Callable[[], bool], otherwise: str, *, seconds: float = 30) -> None:
