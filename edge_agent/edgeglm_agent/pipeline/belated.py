@@ -38,7 +38,8 @@ def learn(name: str, partition: Partition, era: Era, numbers: list[int]) -> int:
     for window in windows:
         derive(window.pane, era.derivations)
         evidence = detect(window, partition.baselines, {})
-        partition.baselines = learned(window.pane, partition.baselines, evidence)
+        newest_ns = window.end_ns - era.slice_ns
+        partition.baselines = learned(window.pane, partition.baselines, evidence, since_ns=newest_ns)
     return sum(window.end_ns > partition.watermark_ns - era.late_ns for window in windows)
 
 
