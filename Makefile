@@ -29,8 +29,8 @@ format: $(READY) ## write the code in the one style
 	$(BIN)/ruff check --fix --select I .
 	$(BIN)/ruff format .
 
-test-fast: $(READY) ## the tests that need nothing but Python
-	$(BIN)/pytest -q -n 2 -m 'not cluster and not node and not engine and not broker'
+test-fast: $(READY) ## the tests that need nothing but Python, but for the slow ones
+	$(BIN)/pytest -q -n 2 -m 'not cluster and not node and not engine and not broker and not slow'
 
 test: parts ## every test, on real parts; sets up what is missing
 	$(BIN)/python -m tests.cluster build --for-tests

@@ -31,6 +31,8 @@ from tests.reconcile.fuzz import KINDS, SORTS, Fuzz
 from tests.reconcile.in_memory import InMemoryCluster
 from tests.reconcile.operator_in_memory import OperatorInMemory, reconciled
 
+pytestmark = pytest.mark.slow
+
 Manifest = dict[str, Any]
 
 DISTRICTS: Final = 20
