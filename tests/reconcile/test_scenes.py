@@ -1,5 +1,6 @@
 """What the operator makes of a world, whatever happened before: states of the world, not calls."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -455,12 +456,51 @@ async def test_a_suspended_site_has_no_agent_and_its_bundle_is_kept_up_to_date(c
     assert replicas(cluster) == {"north-agent": 1}
 
 
+async def test_a_site_pins_its_endpoint_hosts(cluster: InMemoryCluster) -> None:
+    """The graph that would ask elsewhere says so and is left out; the agent has the hosts from its own arguments."""
+    abroad = {"endpoint": {"url": "https://llm.example/v1", "model": "m"}, "route": "CloudOnly"}
+    cluster.put(an_edge_site("north", "box-1"))
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT))
+    cluster.put(a_sensor_graph("abroad", "box-1", reasoning=abroad))
+    await reconciled(cluster)
+    assert bundled(cluster, "north") == ["abroad", "line"]
+    assert pins(cluster, "north") == []
+
+    cluster.put(an_edge_site("north", "box-1", endpointHosts=["127.0.0.1"]))
+    await reconciled(cluster)
+    assert bundled(cluster, "north") == ["line"]
+    assert pins(cluster, "north") == ["127.0.0.1"]
+    assert condition(cluster, SENSOR_GRAPHS, "abroad", "Accepted")["reason"] == "EndpointNotPinned"
+    assert condition(cluster, EDGE_SITES, "north", "BundleComplete")["reason"] == "EndpointNotPinned"
+    assert condition(cluster, SENSOR_GRAPHS, "line", "Accepted")["status"] == "True"
+
+
+async def test_a_graph_that_hears_anothers_answers_waits_until_it_does_not(cluster: InMemoryCluster) -> None:
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT))
+    await reconciled(cluster)
+    echo = a_sensor_graph("newer", "box-1", reasoning=AN_ENDPOINT, output={"topic": "plant/{graph}/x/vibration"})
+    cluster.put(echo)
+    await reconciled(cluster)
+    assert bundled(cluster, "box-1") == ["line"]
+    assert condition(cluster, SENSOR_GRAPHS, "newer", "Accepted")["reason"] == "TopicOverlap"
+
+    cluster.put(a_sensor_graph("newer", "box-1", reasoning=AN_ENDPOINT))
+    await reconciled(cluster)
+    assert bundled(cluster, "box-1") == ["line", "newer"]
+
+
 AN_ENDPOINT = {"endpoint": {"url": "http://127.0.0.1:8000/v1", "model": "m"}}
 
 
 def generation(cluster: InMemoryCluster, site: str) -> int:
     found = cluster.live(CONFIG_MAPS, PLANT, f"{site}-bundle")
     return int(found["metadata"]["annotations"][labels.BUNDLE_GENERATION]) if found else 0
+
+
+def pins(cluster: InMemoryCluster, site: str) -> list[str]:
+    """The hosts that its agent is told by its arguments."""
+    (agent,) = (cluster.live(DEPLOYMENTS, PLANT, f"{site}-agent") or {})["spec"]["template"]["spec"]["containers"]
+    return [host for option, host in pairwise(agent["args"]) if option == "--endpoint-host"]
 
 
 def replicas(cluster: InMemoryCluster) -> dict[str, int]:
