@@ -117,7 +117,8 @@ def test_an_operator_of_one_namespace_needs_no_right_elsewhere(
     """With watchNamespaces, all but the reading of nodes is bound in these namespaces."""
     elsewhere = guarded.rights(f"system:serviceaccount:{NAMESPACE}:narrow-edgeglm", [ANY_RIGHT], PLAIN_NAMESPACE)
     assert elsewhere == {ANY_RIGHT: False}
-    flags = (f"--namespace={NAMESPACE}", f"--watch-namespace={EDGE_NAMESPACE}")
+    lease = "--lease-name=narrow-edgeglm-operator"
+    flags = (f"--namespace={NAMESPACE}", f"--watch-namespace={EDGE_NAMESPACE}", lease)
     with running_operator(narrow, tmp_path / "operator.log", *flags) as operator:
         guarded.apply(the_plant(EDGE_NAMESPACE, node))
         operator.await_that(lambda: len(names(guarded, "deployments", EDGE_NAMESPACE)) == 3)
