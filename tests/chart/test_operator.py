@@ -10,7 +10,7 @@ import yaml
 from tests.chart.conftest import EDGE_NAMESPACE, NAMESPACE, PLAIN_NAMESPACE, kubeconfig_of
 from tests.chart.kubectl import Kubectl, Manifest, Right
 from tests.chart.operator_process import OperatorProcess, edge_node, is_observed, names, our_objects, running_operator
-from tests.chart.rendering import ROOT, of_kind, render
+from tests.chart.rendering import ROOT, render
 
 pytestmark = pytest.mark.cluster
 
@@ -117,7 +117,7 @@ def test_an_operator_of_one_namespace_needs_no_right_elsewhere(
     """With watchNamespaces, all but the reading of nodes is bound in these namespaces."""
     elsewhere = guarded.rights(f"system:serviceaccount:{NAMESPACE}:narrow-edgeglm", [ANY_RIGHT], PLAIN_NAMESPACE)
     assert elsewhere == {ANY_RIGHT: False}
-    lease = lease_flag_of("narrow")
+    lease = "--lease-name=narrow-edgeglm-operator"
     flags = (f"--namespace={NAMESPACE}", f"--watch-namespace={EDGE_NAMESPACE}", lease)
     with running_operator(narrow, tmp_path / "operator.log", *flags) as operator:
         guarded.apply(the_plant(EDGE_NAMESPACE, node))
@@ -125,13 +125,6 @@ def test_an_operator_of_one_namespace_needs_no_right_elsewhere(
         guarded.run("delete", "infsvc,sgraph", "--all", "-n", EDGE_NAMESPACE)
         operator.await_that(lambda: not names(guarded, "edgesites", EDGE_NAMESPACE))
         assert operator.refusals() == []
-
-
-def lease_flag_of(release: str) -> str:
-    """Two releases never share a Lease, and the rights of each are on its own."""
-    (deployment,) = of_kind(render(release=release), "Deployment")
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    return next(word for word in container["args"] if word.startswith("--lease-name="))
 
 
 def the_plant(namespace: str, node: str) -> list[Manifest]:
