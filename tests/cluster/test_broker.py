@@ -9,6 +9,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.cluster.broker import Broker
 from tests.cluster.process import until
+from tests.edge.sensors import end
 
 pytestmark = pytest.mark.broker
 
@@ -46,8 +47,7 @@ def with_client(site: Broker, act: Callable[[mqtt.Client], None]) -> None:
     try:
         act(client)
     finally:
-        client.disconnect()
-        client.loop_stop()
+        end(client)
 
 
 def retained(site: Broker, topic: str, *, seconds: float = 5) -> bytes | None:

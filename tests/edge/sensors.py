@@ -22,6 +22,19 @@ def connect(port: int, client_id: str, *, keep_session: bool = False) -> Client:
     return client
 
 
+def end(client: Client) -> None:
+    """Leave, and wait for the network thread.
+
+    Not by paho's `loop_stop`: the thread ends by itself once it has left, and `loop_stop` trips over that when it comes
+    between its look at the thread and its join.
+    """
+    thread = client._thread
+    client.disconnect()
+    client._thread_terminate = True
+    if thread is not None:
+        thread.join(30)
+
+
 class Sensors:
     """Publishes readings with QoS 1, and waits until the broker has them."""
 
@@ -42,8 +55,7 @@ class Sensors:
         assert self._last.is_published()
 
     def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
+        end(self.client)
 
 
 class Listener:
@@ -103,5 +115,4 @@ class Listener:
                 assert (before == "Cleared") == (after == "Open"), f"{finding}: {states}"
 
     def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
+        end(self.client)

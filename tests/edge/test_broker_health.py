@@ -8,7 +8,7 @@ from paho.mqtt.client import Client, MQTTMessage
 
 from tests.edge.agent_process import wait_for
 from tests.edge.conftest import EdgeSite
-from tests.edge.sensors import connect
+from tests.edge.sensors import connect, end
 
 pytestmark = pytest.mark.broker
 
@@ -92,5 +92,4 @@ def test_the_heartbeat_says_when_and_how_the_broker_is_doing(site: EdgeSite) -> 
     assert (online["state"], stopped["state"]) == ("online", "stopped")
     assert str(online["at"]) <= str(stopped["at"])
     assert (stopped["sessionsLost"], stopped["bundle"]) == (0, online["bundle"])
-    listener.disconnect()
-    listener.loop_stop()
+    end(listener)

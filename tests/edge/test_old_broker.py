@@ -13,7 +13,7 @@ from tests.edge.agent_process import wait_for
 from tests.edge.bundles import a_graph
 from tests.edge.conftest import EdgeSite
 from tests.edge.old_front import OldFront
-from tests.edge.sensors import connect
+from tests.edge.sensors import connect, end
 from tests.edge.test_presence import Word
 
 pytestmark = pytest.mark.broker
@@ -72,5 +72,4 @@ def test_answers_are_published_with_their_request_id_in_the_payload(site: EdgeSi
     wait_for(lambda: any("model" in answer for answer in heard), "no answer", seconds=60)
     assert all(answer["requestId"] for answer in heard)
     assert old.refused == 1
-    listener.disconnect()
-    listener.loop_stop()
+    end(listener)

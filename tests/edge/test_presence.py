@@ -7,7 +7,7 @@ from paho.mqtt.client import Client, MQTTMessage
 
 from tests.edge.agent_process import wait_for
 from tests.edge.conftest import EdgeSite
-from tests.edge.sensors import connect
+from tests.edge.sensors import connect, end
 
 pytestmark = pytest.mark.broker
 
@@ -25,8 +25,7 @@ class Word:
         self.state = json.loads(message.payload)["state"]
 
     def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
+        end(self.client)
 
 
 def test_online_stopped_and_lost_are_told_apart(site: EdgeSite) -> None:

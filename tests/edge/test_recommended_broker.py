@@ -15,6 +15,7 @@ from tests.cluster.broker import Broker
 from tests.cluster.pki import Authority, make_authority
 from tests.edge.agent_process import AgentProcess, wait_for
 from tests.edge.bundles import a_bundle, a_graph
+from tests.edge.sensors import end
 
 pytestmark = pytest.mark.broker
 
@@ -102,8 +103,7 @@ def test_the_agent_works_as_a_user_and_a_wrong_password_is_told(
 
     sensors, _ = as_user(recommended, "sensors")
     publish(sensors, 1500, int(time.time()) - 300)
-    sensors.disconnect()
-    sensors.loop_stop()
+    end(sensors)
     recommended.restart()
     agent.start()
     wait_for(lambda: agent.received() == 1500, "not all were kept", seconds=60)
@@ -124,15 +124,14 @@ def test_the_agent_works_with_a_certificate(recommended: RecommendedBroker, agen
     sensors, _ = as_user(recommended, "sensors")
     publish(sensors, 10, int(time.time()) - 300)
     wait_for(lambda: agent.received() == 10, "does not hear", seconds=60)
-    sensors.disconnect()
-    sensors.loop_stop()
+    end(sensors)
 
 
 @pytest.mark.parametrize(("user", "password"), [(None, None), ("agent", "guessed"), ("nobody", "x")])
 def test_strangers_stay_outside(recommended: RecommendedBroker, user: str | None, password: str | None) -> None:
     client, said = as_user(recommended, user, password=password)
     assert said == "Not authorized"
-    client.loop_stop()
+    end(client)
 
 
 def test_only_the_agent_answers(recommended: RecommendedBroker) -> None:
@@ -144,12 +143,10 @@ def test_only_the_agent_answers(recommended: RecommendedBroker) -> None:
     for user in ("sensors", "agent"):
         client, _ = as_user(recommended, user)
         client.publish("insights/line-1", user.encode(), qos=1).wait_for_publish(30)
-        client.disconnect()
-        client.loop_stop()
+        end(client)
     wait_for(lambda: bool(heard), "nothing is heard")
     assert heard == [b"agent"]
-    dashboard.disconnect()
-    dashboard.loop_stop()
+    end(dashboard)
 
 
 def brokers(agent: AgentProcess) -> list[dict[str, object]]:
