@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -99,6 +100,30 @@ def test_people_acknowledge_and_shelve_and_their_word_outlives_a_kill(site: Edge
     assert [state for state, _ in plant.told(4)] == ["Open", "Acknowledged", "Shelved", "Ongoing"]
     counted = {"opened": 1, "held": 1, "acknowledged": 1, "shelved": 1, "unshelved": 1}
     assert site.agent.status()["books"]["findings"] == {"line-1": counted}
+
+
+def test_people_at_work_hear_nothing_until_they_are_done(site: EdgeSite) -> None:
+    plant = Plant(site)
+    plant.goes_on(WELL)
+    hour_ago = datetime.fromtimestamp(time.time() - 3600, UTC).isoformat()
+    said = ("--graph", "line-1", "--by", "anna", "--hours", "2", "--from", hour_ago)
+    begun = findings(site.agent, "maintenance", "begin", *said)
+    assert begun.returncode == 0, begun.stderr
+    span, state, where, *_ = begun.stdout.strip().split("\t")
+    assert (state, where) == ("on", "line-1/*")
+    restart(site.agent)
+    plant.goes_on(WARNING, WARNING)
+    (line,) = findings(site.agent, "ls").stdout.splitlines()
+    assert line.split("\t")[1:3] == ["Open", "Warning"], "it is known, and not told"
+    assert plant.told(0) == []
+
+    assert findings(site.agent, "maintenance", "end", span).returncode == 0
+    assert findings(site.agent, "maintenance", "ls").stdout.split("\t")[:2] == [span, "over"]
+    assert findings(site.agent, "maintenance", "end", span).returncode == 1
+    unknown = findings(site.agent, "maintenance", "begin", "--graph", "line-9", "--by", "anna")
+    assert (unknown.returncode, "there are line-1" in unknown.stderr) == (1, True)
+    for wrong in (["--from", "soon"], ["--from", "2026-01-01T00:00:00"], ["--hours", "100000"]):
+        assert findings(site.agent, "maintenance", "begin", "--graph", "line-1", "--by", "a", *wrong).returncode == 2
 
 
 def test_what_cannot_be_heeded_is_told(site: EdgeSite) -> None:
