@@ -14,6 +14,14 @@ from edgeglm_agent.spool.maintenance import maintenance_spans
 from edgeglm_agent.spool.spool import Spool
 
 
+class MaintenanceQuestion(msgspec.Struct, frozen=True):
+    """What is to begin, and where."""
+
+    graph: str
+    """Its name or uid."""
+    beginning: Beginning
+
+
 class ShownMaintenance(msgspec.Struct, frozen=True):
     """A span for people."""
 
@@ -49,16 +57,16 @@ class MaintenanceDesk:
         found = await self._spool.desk.run(lambda: maintenance_spans(self._spool.ledger.db))
         return [self._shown(each) for each in sorted(found, key=lambda each: (each.from_ns, each.id))]
 
-    async def begin(self, beginning: Beginning) -> Maintained:
+    async def begin(self, question: MaintenanceQuestion) -> Maintained:
         """Begin a span, and return once that is on the disk."""
         uids = self._uids()
-        graph = uids.get(beginning.graph, beginning.graph)
+        graph = uids.get(question.graph, question.graph)
         if graph not in uids.values():
             return Maintained(
-                None, f"there is no graph {beginning.graph}; there are {', '.join(sorted(uids)) or 'none'}"
+                None, f"there is no graph {question.graph}; there are {', '.join(sorted(uids)) or 'none'}"
             )
         try:
-            span = await self._spool.desk.run(lambda: self._begin(beginning, graph))
+            span = await self._spool.desk.run(lambda: self._begin(question.beginning, graph))
         except TooMany as error:
             return Maintained(None, str(error))
         return Maintained(self._shown(span))
@@ -102,9 +110,9 @@ def maintenance_routes(desk: Callable[[], MaintenanceDesk | None]) -> list[web.R
         return reply(await at.show() if at else None)
 
     async def start(request: web.Request) -> web.Response:
-        beginning = await question_of(request, Beginning)
+        question = await question_of(request, MaintenanceQuestion)
         at = desk()
-        return reply(await at.begin(beginning) if at else None)
+        return reply(await at.begin(question) if at else None)
 
     async def stop(request: web.Request) -> web.Response:
         ending = await question_of(request, Ending)

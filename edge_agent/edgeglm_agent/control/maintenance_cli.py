@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from edgeglm_agent.control.arguments import at_most, hours
 from edgeglm_agent.control.client import ask_agent
-from edgeglm_agent.control.maintenance import Maintained, ShownMaintenance
+from edgeglm_agent.control.maintenance import Maintained, MaintenanceQuestion, ShownMaintenance
 from edgeglm_agent.control.plain import plain
 from edgeglm_agent.findings.maintenance import MAX_SECONDS
 from edgeglm_agent.findings.say import MAX_PARTITION_CHARS, Beginning, Ending
@@ -45,10 +45,9 @@ def maintenance(options: argparse.Namespace) -> int:
     if options.step == "end":
         return _told(ask_agent(options.data, "/maintenance/end", Ending(options.id), Maintained))
     seconds = round(options.hours * 3600)
-    beginning = Beginning(
-        options.graph, options.by, options.note, options.partition, seconds=seconds, from_ns=options.from_ns
-    )
-    return _told(ask_agent(options.data, "/maintenance/begin", beginning, Maintained))
+    beginning = Beginning(options.by, options.note, options.partition, seconds, options.from_ns)
+    question = MaintenanceQuestion(options.graph, beginning)
+    return _told(ask_agent(options.data, "/maintenance/begin", question, Maintained))
 
 
 def _told(done: Maintained) -> int:

@@ -37,8 +37,6 @@ class Saying(msgspec.Struct, frozen=True):
 class Beginning(msgspec.Struct, frozen=True):
     """That somebody works at what a graph watches."""
 
-    graph: Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
-    """Its name or uid."""
     by: By
     note: Note = ""
     partition: Annotated[str, msgspec.Meta(max_length=MAX_PARTITION_CHARS)] = ""

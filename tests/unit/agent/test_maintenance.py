@@ -20,9 +20,7 @@ def a_span(number: int = 1, *, begins: float = 100, ends: float = 200, graph: st
 
 
 def at_work(machine: Machine, *, begins: float, ends: float, partition: str = "") -> Maintenance:
-    beginning = Beginning(
-        "line-1", "anna", partition=partition, seconds=round(ends - begins), from_ns=round(begins * SECOND)
-    )
+    beginning = Beginning("anna", partition=partition, seconds=round(ends - begins), from_ns=round(begins * SECOND))
     with machine.ledger.transaction() as db:
         return begin(db, beginning, GRAPH_UID, round(begins * SECOND))
 
