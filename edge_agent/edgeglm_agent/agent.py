@@ -16,6 +16,7 @@ from edgeglm_agent.config.verify import Verified
 from edgeglm_agent.config.watch import Watch
 from edgeglm_agent.control.dead_letters import dead_letter_routes
 from edgeglm_agent.control.findings import finding_routes
+from edgeglm_agent.control.maintenance import maintenance_routes
 from edgeglm_agent.control.socket import ControlSocket
 from edgeglm_agent.health.server import Probes, Server
 from edgeglm_agent.health.status import ConfigStatus, Status
@@ -47,6 +48,7 @@ class Agent:
         routes = [
             *dead_letter_routes(lambda: self._site.dead_desk if self._site else None),
             *finding_routes(lambda: self._site.findings_desk if self._site else None),
+            *maintenance_routes(lambda: self._site.maintenance_desk if self._site else None),
         ]
         control = ControlSocket(self._data, routes)
         await server.start(*listen)

@@ -148,4 +148,5 @@ def _client_id(bundle: Bundle, url: str) -> str:
 
 
 def _filters(graphs: list[Graph]) -> frozenset[str]:
-    return non_overlapping(compile_topic(source.topic).filter for graph in graphs for source in graph.sources)
+    sources = [compile_topic(source.topic).filter for graph in graphs for source in graph.sources]
+    return non_overlapping([*sources, *(graph.commands.topic for graph in graphs if graph.commands)])

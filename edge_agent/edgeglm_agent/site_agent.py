@@ -12,6 +12,7 @@ from edgeglm_agent.clock import Clock
 from edgeglm_agent.config.verify import Verified
 from edgeglm_agent.control.dead_letters import DeadDesk
 from edgeglm_agent.control.findings import FindingsDesk
+from edgeglm_agent.control.maintenance import MaintenanceDesk
 from edgeglm_agent.findings.book import FINDINGS
 from edgeglm_agent.health.status import BooksStatus, DeadLetterStatus, EndpointStatus, SpoolStatus, books_status
 from edgeglm_agent.pipeline.books import UNKEPT, WAITING_DROPPED
@@ -61,6 +62,7 @@ class SiteAgent:
         self._reasoner = Reasoner(docket, self._spool.desk, self._router, self._on_answer)
         self.dead_desk = DeadDesk(self._spool, clock, self._uids)
         self.findings_desk = FindingsDesk(self._spool, clock, self._uids)
+        self.maintenance_desk = MaintenanceDesk(self._spool, clock, self._uids)
         self._tasks = asyncio.TaskGroup()
         self._brokers = Brokers(self._tasks, self._spool, clock, self._facts)
         self._bundle = bundle

@@ -64,6 +64,13 @@ class Broker(Model, frozen=True, kw_only=True):
         return (self.ca_file, self.credentials) == (other.ca_file, other.credentials)
 
 
+class Commands(Model, frozen=True, kw_only=True):
+    """Where signed commands come in, and the file at the site that holds the key."""
+
+    topic: str
+    key_file: str
+
+
 class Reasoning(Model, frozen=True, kw_only=True):
     """Who may be asked, in the order to try, and with what patience."""
 
@@ -89,6 +96,7 @@ class Graph(Model, frozen=True, kw_only=True):
     question: Question = Question()
     reasoning: Reasoning
     findings: Findings = Findings()
+    commands: Commands | None = None
     output: Output
 
 

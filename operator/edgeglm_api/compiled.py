@@ -1,10 +1,14 @@
 """What of a SensorGraph goes into a bundle: the same for the operator, and for who rehearses a graph without one."""
 
-from edgeglm_api.bundle import Broker, Graph, Reasoning
+import msgspec
+
+from edgeglm_api.bundle import Broker, Commands, Graph, Reasoning
 from edgeglm_api.sensor_graph import SensorGraph
 
 
-def compiled(graph: SensorGraph, *, broker: Broker, endpoints: tuple[str, ...]) -> Graph:
+def compiled(
+    graph: SensorGraph, *, broker: Broker, endpoints: tuple[str, ...], commands: Commands | None = None
+) -> Graph:
     """A graph with the way to its broker, and the names of the endpoints that may be asked, first choice first."""
     spec, reasoning = graph.spec, graph.spec.reasoning
     return Graph(
@@ -24,6 +28,7 @@ def compiled(graph: SensorGraph, *, broker: Broker, endpoints: tuple[str, ...]) 
             fresh_for_seconds=reasoning.fresh_for_seconds,
             max_tokens=reasoning.max_tokens,
         ),
-        findings=spec.findings,
+        findings=msgspec.structs.replace(spec.findings, commands=None),
+        commands=commands,
         output=spec.output,
     )

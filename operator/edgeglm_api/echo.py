@@ -1,7 +1,7 @@
 """Answers must not become readings: whether what a graph publishes can meet what one of its site listens to."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from edgeglm_api.bundle import Graph
@@ -18,10 +18,7 @@ Levels = tuple[str, ...]
 
 def echoes(topic: str, graph: str, source: Source) -> bool:
     """Whether a source can hear the output topic of the graph of that name."""
-    output = tuple(
-        _ANY_LEVELS if "{partition}" in level else level for level in topic.replace("{graph}", graph).split("/")
-    )
-    heard = tuple(_ANY_LEVEL if _CAPTURE.search(level) else level for level in source.topic.split("/"))
+    output, heard = _output_levels(topic, graph), _source_levels(source)
     # To a broker `a/#` is `a`, too.
     return overlap(output, heard) or (heard[-1] == _ANY_LEVELS and overlap(output, heard[:-1]))
 
@@ -30,6 +27,17 @@ def heard_by(listener: Graph, speaker: Graph) -> Iterator[Source]:
     """The sources of one graph that can hear the answers of another, which may be itself."""
     if listener.broker.url == speaker.broker.url:
         yield from (each for each in listener.sources if echoes(speaker.output.topic, speaker.name, each))
+
+
+def meetings(topic: str, graph: str, output: str, sources: Iterable[Source]) -> Iterator[tuple[str, str]]:
+    """Yield the topics of a graph, by field, that a plain topic can meet."""
+    levels = tuple(topic.split("/"))
+    if overlap(levels, _output_levels(output, graph)):
+        yield "output.topic", output
+    for each in sources:
+        heard = _source_levels(each)
+        if overlap(levels, heard) or (heard[-1] == _ANY_LEVELS and overlap(levels, heard[:-1])):
+            yield f"sources[{each.name}].topic", each.topic
 
 
 def overlap(one: Levels, other: Levels) -> bool:
@@ -52,3 +60,12 @@ def _one_level_on(one: Levels, other: Levels, at: tuple[int, int]) -> Iterator[t
         for stays in range(1 + (one[here] == _ANY_LEVELS)):
             for remains in range(1 + (other[there] == _ANY_LEVELS)):
                 yield here + 1 - stays, there + 1 - remains
+
+
+def _output_levels(topic: str, graph: str) -> Levels:
+    filled = topic.replace("{graph}", graph)
+    return tuple(_ANY_LEVELS if "{partition}" in level else level for level in filled.split("/"))
+
+
+def _source_levels(source: Source) -> Levels:
+    return tuple(_ANY_LEVEL if _CAPTURE.search(level) else level for level in source.topic.split("/"))

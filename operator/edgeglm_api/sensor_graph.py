@@ -3,7 +3,7 @@
 from typing import Literal
 
 from edgeglm_api.conditions import Condition
-from edgeglm_api.inference_service import SecretRef
+from edgeglm_api.inference_service import SecretKeyRef, SecretRef
 from edgeglm_api.meta import Metadata
 from edgeglm_api.model import Model
 from edgeglm_api.selection import Sites
@@ -272,6 +272,14 @@ class Reasoning(Model, frozen=True, kw_only=True):
     max_tokens: int = 512
 
 
+class CommandSource(Model, frozen=True, kw_only=True):
+    """Where people say what they know of findings, over MQTT; each message is signed with a key."""
+
+    topic: str
+    """`{graph}` is filled in."""
+    key_secret_ref: SecretKeyRef
+
+
 class Findings(Model, frozen=True, kw_only=True):
     """How often findings are told, and when they are over."""
 
@@ -279,6 +287,8 @@ class Findings(Model, frozen=True, kw_only=True):
     """While a finding goes on and gets no worse, an answer is published for it this often."""
     clear_after_windows: int = 3
     """It is over after this many windows without it."""
+    commands: CommandSource | None = None
+    """Absent: at the site only, by `edgeglm-agent findings`."""
 
 
 class Output(Model, frozen=True, kw_only=True):

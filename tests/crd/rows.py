@@ -10,6 +10,9 @@ ANY: Final = ""
 """Refused by the schema, where the API server has words of its own."""
 
 
+KEY_REF: Final = {"name": "commands", "key": "key"}
+
+
 class Row(NamedTuple):
     """One object, and what becomes of it."""
 
@@ -625,6 +628,9 @@ ROWS: Final = (
     Row("a life of findings", graph(findings={"remindEverySeconds": 60, "clearAfterWindows": 1})),
     Row("findings that are over at once", graph(findings={"clearAfterWindows": 0}), ANY),
     Row("findings told without end", graph(findings={"remindEverySeconds": 0}), ANY),
+    Row("commands", graph(findings={"commands": {"topic": "commands/{graph}", "keySecretRef": KEY_REF}})),
+    Row("commands without a key", graph(findings={"commands": {"topic": "commands"}}), ANY),
+    Row("commands on many topics", graph(findings={"commands": {"topic": "commands/+", "keySecretRef": KEY_REF}}), ANY),
     Row("an output for all", graph(output={"topic": "insights", "qos": 0, "retain": True})),
     Row("an output with a wildcard", graph(output={"topic": "insights/#"}), ANY),
     Row("an output with an unknown place", graph(output={"topic": "insights/{site}"}), ANY),

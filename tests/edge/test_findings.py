@@ -3,10 +3,15 @@
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from edgeglm_api.bundle import Commands, Graph
 from tests.edge.agent_process import AgentProcess, wait_for
+from tests.edge.bundles import a_graph
+from tests.edge.commander import KEY, signed
 from tests.edge.conftest import EdgeSite
 from tests.edge.sensors import Listener, Sensors
 
@@ -18,8 +23,8 @@ WARNING, ALARM, WELL = 9.0, 12.0, 2.0
 class Plant:
     """One machine, one reading a window; a step is over when the site has nothing left to do about it."""
 
-    def __init__(self, site: EdgeSite) -> None:
-        site.agent.configure(site.bundle())
+    def __init__(self, site: EdgeSite, *graphs: Graph) -> None:
+        site.agent.configure(site.bundle(*graphs))
         site.agent.start()
         self.listener: Listener = site.listener()
         self._agent = site.agent
@@ -99,6 +104,48 @@ def test_people_acknowledge_and_shelve_and_their_word_outlives_a_kill(site: Edge
     assert [state for state, _ in plant.told(4)] == ["Open", "Acknowledged", "Shelved", "Ongoing"]
     counted = {"opened": 1, "held": 1, "acknowledged": 1, "shelved": 1, "unshelved": 1}
     assert site.agent.status()["books"]["findings"] == {"line-1": counted}
+
+
+def test_people_at_work_hear_nothing_until_they_are_done(site: EdgeSite) -> None:
+    plant = Plant(site)
+    plant.goes_on(WELL)
+    hour_ago = datetime.fromtimestamp(time.time() - 3600, UTC).isoformat()
+    said = ("--graph", "line-1", "--by", "anna", "--hours", "2", "--from", hour_ago)
+    begun = findings(site.agent, "maintenance", "begin", *said)
+    assert begun.returncode == 0, begun.stderr
+    span, state, where, *_ = begun.stdout.strip().split("\t")
+    assert (state, where) == ("on", "line-1/*")
+    restart(site.agent)
+    plant.goes_on(WARNING, WARNING)
+    (line,) = findings(site.agent, "ls").stdout.splitlines()
+    assert line.split("\t")[1:3] == ["Open", "Warning"], "it is known, and not told"
+    assert plant.told(0) == []
+
+    assert findings(site.agent, "maintenance", "end", span).returncode == 0
+    assert findings(site.agent, "maintenance", "ls").stdout.split("\t")[:2] == [span, "over"]
+    assert findings(site.agent, "maintenance", "end", span).returncode == 1
+    unknown = findings(site.agent, "maintenance", "begin", "--graph", "line-9", "--by", "anna")
+    assert (unknown.returncode, "there are line-1" in unknown.stderr) == (1, True)
+    for wrong in (["--from", "soon"], ["--from", "2026-01-01T00:00:00"], ["--hours", "100000"]):
+        assert findings(site.agent, "maintenance", "begin", "--graph", "line-1", "--by", "a", *wrong).returncode == 2
+
+
+def test_people_acknowledge_over_mqtt_with_a_key_and_only_with_it(site: EdgeSite, tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(KEY)
+    commands = Commands(topic="commands/line-1", key_file=str(tmp_path / "key"))
+    plant = Plant(site, a_graph(commands=commands))
+    plant.goes_on(WARNING)
+    finding = plant.told(1) and plant.listener.answers[0]["findings"][0]["id"]
+    say = {"id": finding, "kind": "Acknowledged", "by": "anna"}
+    people = site.sensors("people")
+    for payload in (signed(b"some key of somebody else", say=say), signed(say=say)):
+        people.raw(commands.topic, payload)
+    people.flush()
+    heeded = {"opened": 1, "commands_forged": 1, "commands_heeded": 1, "acknowledged": 1}
+    wait_for(lambda: site.agent.status()["books"]["findings"] == {"line-1": heeded}, "not heeded", seconds=60)
+    restart(site.agent)
+    assert "\tAcknowledged\t" in findings(site.agent, "ls").stdout
+    site.agent.assert_books_balance()
 
 
 def test_what_cannot_be_heeded_is_told(site: EdgeSite) -> None:

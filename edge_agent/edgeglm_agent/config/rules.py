@@ -15,7 +15,7 @@ from edgeglm_agent.graph.late import MAX_KEPT_PANES
 from edgeglm_agent.mqtt.address import BadAddress, parse_address
 from edgeglm_api.bundle import Bundle, Graph
 from edgeglm_api.derivation import problems_of_derived
-from edgeglm_api.echo import heard_by
+from edgeglm_api.echo import heard_by, meetings
 from edgeglm_api.sensor_graph import Question, Window
 
 _NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -93,6 +93,7 @@ def _graph(graph: Graph, endpoints: Collection[str]) -> _Found:
     yield from _reasoning(graph, endpoints)
     yield from _topology(graph)
     yield from _output(graph)
+    yield from _commands(graph)
 
 
 def _window(window: Window) -> _Found:
@@ -162,6 +163,16 @@ def _echoes(at: int, graphs: tuple[Graph, ...]) -> _Found:
         for source in heard_by(listener, speaker):
             by = f"{whose}sources[{listener.sources.index(source)}]"
             yield "output.topic", f"{speaker.output.topic!r} is heard by {by}; answers must not become readings"
+
+
+def _commands(graph: Graph) -> _Found:
+    if graph.commands is None:
+        return
+    topic = graph.commands.topic
+    if set(topic) & set("+#\0") or not topic or topic.startswith(_RESERVED_TOPICS):
+        yield "commands.topic", f"{topic!r} must be a topic without wildcards, and none of the broker's own"
+    for where, other in meetings(topic, graph.name, graph.output.topic, graph.sources):
+        yield "commands.topic", f"{topic!r} can meet {where} {other}; choose a topic that is for commands only"
 
 
 def _unique(field: str, key: str, values: list[str]) -> _Found:

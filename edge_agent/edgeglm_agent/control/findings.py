@@ -2,20 +2,17 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
 
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.control.socket import question_of, reply
-from edgeglm_agent.findings.book import FINDINGS
-from edgeglm_agent.findings.life import Life, state_of
-from edgeglm_agent.findings.word import MAX_BY_CHARS, MAX_NOTE_CHARS, MAX_SHELVED_SECONDS, Word
+from edgeglm_agent.findings.life import state_of
+from edgeglm_agent.findings.say import Saying, heed
 from edgeglm_agent.health.status import FindingCount
-from edgeglm_agent.moment import NANOS_PER_SECOND, rfc3339
-from edgeglm_agent.spool.checkpoints import add_to_book
-from edgeglm_agent.spool.findings import StoredFinding, all_findings, find_finding, save_findings
+from edgeglm_agent.moment import rfc3339
+from edgeglm_agent.spool.findings import StoredFinding, all_findings
 from edgeglm_agent.spool.spool import Spool
 from edgeglm_api.answer import FindingState, Severity
 
@@ -25,17 +22,6 @@ class FindingsQuestion(msgspec.Struct, frozen=True):
 
     graph: str = ""
     """Its name or uid; empty: of all graphs."""
-
-
-class Saying(msgspec.Struct, frozen=True):
-    """What somebody says of a finding."""
-
-    id: Annotated[str, msgspec.Meta(max_length=64)]
-    kind: Literal["Acknowledged", "Shelved", "Unshelved"]
-    by: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_BY_CHARS)]
-    note: Annotated[str, msgspec.Meta(max_length=MAX_NOTE_CHARS)] = ""
-    seconds: Annotated[int, msgspec.Meta(ge=1, le=MAX_SHELVED_SECONDS)] = 8 * 3600
-    """For how long it is shelved."""
 
 
 class ShownFinding(msgspec.Struct, frozen=True):
@@ -91,13 +77,7 @@ class FindingsDesk:
 
     def _heed(self, saying: Saying, now_ns: int) -> StoredFinding | None:
         with self._spool.ledger.transaction() as db:
-            found = find_finding(db, saying.id)
-            if found is None or (found.life.over and saying.kind != "Unshelved"):
-                return None
-            after = msgspec.structs.replace(found, life=_said(found.life, saying, now_ns))
-            save_findings(db, [after])
-            add_to_book(db, (found.graph, "", FINDINGS + saying.kind.lower()))
-        return after
+            return heed(db, saying, now_ns)
 
     def _shown(self, stored: StoredFinding) -> ShownFinding:
         names = {uid: name for name, uid in self._uids().items()}
@@ -133,12 +113,3 @@ def finding_routes(desk: Callable[[], FindingsDesk | None]) -> list[web.RouteDef
         return reply(await at.heed(saying) if at else None)
 
     return [web.post("/findings", show), web.post("/findings/say", say)]
-
-
-def _said(life: Life, saying: Saying, now_ns: int) -> Life:
-    if saying.kind == "Unshelved":
-        shelved = life.word is not None and life.word.kind == "Shelved"
-        return msgspec.structs.replace(life, word=None) if shelved else life
-    until_ns = now_ns + saying.seconds * NANOS_PER_SECOND if saying.kind == "Shelved" else 0
-    word = Word(saying.kind, saying.by, now_ns, life.finding.severity, until_ns, saying.note)
-    return msgspec.structs.replace(life, word=word)

@@ -2,12 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
+from edgeglm_agent.control.arguments import at_most, hours
 from edgeglm_agent.control.client import NoAgent, ask_agent
-from edgeglm_agent.control.findings import FindingsQuestion, Heeded, Saying, ShownFinding
+from edgeglm_agent.control.findings import FindingsQuestion, Heeded, ShownFinding
+from edgeglm_agent.control.maintenance_cli import add_maintenance_parser, maintenance
 from edgeglm_agent.control.plain import plain
+from edgeglm_agent.findings.say import Saying
 from edgeglm_agent.findings.word import MAX_BY_CHARS, MAX_NOTE_CHARS, MAX_SHELVED_SECONDS
 
 EXIT_NOT_THERE = 1
@@ -17,26 +19,28 @@ _MAX_HOURS = MAX_SHELVED_SECONDS // 3600
 
 def add_findings_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command and what belongs to it."""
-    parser = commands.add_parser("findings", help="what goes on: list, acknowledge, shelve")
+    parser = commands.add_parser("findings", help="what goes on: list, acknowledge, shelve, maintenance")
     verbs = parser.add_subparsers(dest="verb", required=True)
     lists = verbs.add_parser("ls", help="list them, oldest first")
     lists.add_argument("--graph", default="", help="of this graph only")
     acks = verbs.add_parser("ack", help="say that you know of it: no reminders until it is over or gets worse")
     shelves = verbs.add_parser("shelve", help="hear nothing of it for a while, unless it gets worse")
-    shelves.add_argument("--hours", type=_hours, default=8.0, help=f"for how long, at most {_MAX_HOURS}; default: 8")
+    shelves.add_argument(
+        "--hours", type=hours(MAX_SHELVED_SECONDS), default=8.0, help=f"for how long, at most {_MAX_HOURS}; default: 8"
+    )
     unshelves = verbs.add_parser("unshelve", help="hear of it again")
     for verb in (acks, shelves, unshelves):
         verb.add_argument("id", help="as `findings ls` shows it, and each answer")
-        verb.add_argument("--by", type=_at_most(MAX_BY_CHARS), required=True, help="who says it")
-        verb.add_argument("--note", type=_at_most(MAX_NOTE_CHARS), default="", help="why, for others")
-    for verb in (lists, acks, shelves, unshelves):
+        verb.add_argument("--by", type=at_most(MAX_BY_CHARS), required=True, help="who says it")
+        verb.add_argument("--note", type=at_most(MAX_NOTE_CHARS), default="", help="why, for others")
+    for verb in (lists, acks, shelves, unshelves, *add_maintenance_parser(verbs)):
         verb.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data directory of the agent")
 
 
 def findings(options: argparse.Namespace) -> int:
     """Run the command; the exit status is the return value."""
     try:
-        return {"ls": _list, "ack": _ack, "shelve": _shelve, "unshelve": _unshelve}[options.verb](options)
+        return _VERBS[options.verb](options)
     except NoAgent as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_NO_AGENT
@@ -79,20 +83,4 @@ def _line(found: ShownFinding) -> str:
     return "\t".join(plain(each) for each in columns)
 
 
-def _hours(text: str) -> float:
-    try:
-        hours = float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of hours") from error
-    if not 1 / 3600 <= hours <= _MAX_HOURS:
-        raise argparse.ArgumentTypeError(f"{text} hours are too few or too many; at most {_MAX_HOURS}")
-    return hours
-
-
-def _at_most(chars: int) -> Callable[[str], str]:
-    def bounded(text: str) -> str:
-        if len(text) > chars:
-            raise argparse.ArgumentTypeError(f"has {len(text)} characters; at most {chars}")
-        return text
-
-    return bounded
+_VERBS = {"ls": _list, "ack": _ack, "shelve": _shelve, "unshelve": _unshelve, "maintenance": maintenance}

@@ -13,6 +13,7 @@ from edgeglm_agent.identity import finding_id
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.spool.checkpoints import add_to_book
 from edgeglm_agent.spool.findings import StoredFinding, bound_findings, findings_of, forget_findings, save_findings
+from edgeglm_agent.spool.maintenance import maintenance_spans
 from edgeglm_api.answer import Finding
 
 FINDINGS: Final = "findings."
@@ -29,6 +30,8 @@ class Page(msgspec.Struct, frozen=True):
     look: Look
     before: tuple[StoredFinding, ...]
     lives: tuple[Life, ...]
+    muted: bool = False
+    """Whether people are at work: then nothing of it is news, nor told as over."""
 
     @property
     def now_ns(self) -> int:
@@ -39,12 +42,13 @@ class Page(msgspec.Struct, frozen=True):
     @property
     def to_tell(self) -> list[Life]:
         """What an answer has to say."""
-        return told_by(self.lives, self.look, self.request.findings)
+        told = told_by(self.lives, self.look, self.request.findings)
+        return [life for life in told if not life.over] if self.muted else told
 
     @property
     def has_news(self) -> bool:
         """Whether any of them is worth an answer."""
-        return any(is_news(life, self.now_ns, self.request.findings) for life in self.to_tell)
+        return not self.muted and any(is_news(life, self.now_ns, self.request.findings) for life in self.to_tell)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -83,4 +87,10 @@ def open_page(db: sqlite3.Connection, request: Request, look: Look) -> Page:
     """Return the findings of a request's partition after a look."""
     before = tuple(findings_of(db, request.graph_uid, request.partition))
     after = look_at((each.life for each in before), look, request.findings)
-    return Page(request, look, before, tuple(after))
+    return Page(request, look, before, tuple(after), muted=_muted(db, request, look))
+
+
+def _muted(db: sqlite3.Connection, request: Request, look: Look) -> bool:
+    return any(
+        each.covers(request.graph_uid, request.partition, look.start_ns, look.end_ns) for each in maintenance_spans(db)
+    )

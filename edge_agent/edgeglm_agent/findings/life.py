@@ -148,7 +148,7 @@ def is_history(life: Life, now_ns: int) -> bool:
 
 def _moved(life: Life, named: Named | None, look: Look, rules: Rules) -> Life:
     if named is not None:
-        return _opened(named, look, life) if life.over else _seen(life, named, look)
+        return _opened(named, look, life) if life.over and not _ends_untold(life) else _seen(life, named, look)
     goes_on = None if life.over else _goes_on(life, look)
     if goes_on is None:
         return life
@@ -174,8 +174,13 @@ def _opened(named: Named, look: Look, before: Life | None) -> Life:
 def _seen(life: Life, named: Named, look: Look) -> Life:
     word = life.word if holds(life.word, named.finding.severity, look.end_ns) else None
     return msgspec.structs.replace(
-        life, finding=named.finding, series=named.series, seen_ns=look.end_ns, missed=0, word=word
+        life, finding=named.finding, series=named.series, seen_ns=look.end_ns, missed=0, over=False, word=word
     )
+
+
+def _ends_untold(life: Life) -> bool:
+    """Tell whether a finding was told of, and not that it is over, as people were at work: to others it goes on."""
+    return life.told is not None and life.told.state != "Cleared"
 
 
 def _goes_on(life: Life, look: Look) -> bool | None:

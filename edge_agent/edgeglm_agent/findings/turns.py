@@ -74,7 +74,7 @@ def _tell(db: sqlite3.Connection, page: Page, answer: Answer) -> int:
     request = page.request
     if has_answer(db, request.id):
         return 0
-    news = answer.status != "Ok" or page.has_news or bool(request.supersedes)
+    news = answer.status != "Ok" or page.has_news or (bool(request.supersedes) and not page.muted)
     told = msgspec.structs.replace(answer, findings=page.findings)
     insert_answer(db, to_store(request, told, news=news))
     add_to_book(db, (request.graph_uid, "", f"answers.{answer.status}"))

@@ -102,10 +102,16 @@ def merge_stats(one: Stat, other: Stat) -> Stat:
         sum_tt=one.sum_tt + other.sum_tt,
         sum_tv=one.sum_tv + other.sum_tv,
         breaches=_merge_breaches(one.breaches, other.breaches),
-        rate=min((each for each in (one.rate, other.rate) if each is not None), default=None),
-        hysteresis=min((each for each in (one.hysteresis, other.hysteresis) if each is not None), default=None),
+        rate=_least(one.rate, other.rate),
+        hysteresis=_least(one.hysteresis, other.hysteresis),
         backs=_merge_backs(one.backs, other.backs),
     )
+
+
+def _least(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 def _passed(value: float, limits: Limits) -> list[tuple[str, float]]:

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from edgeglm_agent.decode.refused import Reason
+from edgeglm_agent.findings.obey import Said
 from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.relations import Relations
 from edgeglm_agent.graph.silence import waits
@@ -57,6 +58,10 @@ class Fold:
         self.tail = DupTail()
         self.exhumed: list[int] = []
         """The dead letters that were driven again since the last checkpoint."""
+        self._commanded: dict[tuple[str, str], list[Graph]] = {}
+        """By broker and topic, the graphs that take commands there."""
+        self.said: list[Said] = []
+        """What came on the command topics of graphs since the last checkpoint."""
         self.at_end = False
         """Whether all that there is was heard, as at the end of a recording: silence then means nothing."""
         self._routes: dict[str, _Routes] = {}
@@ -71,6 +76,10 @@ class Fold:
         for uid, rules in wanted.items():
             closed += self._apply_graph(uid, rules)
         self.graphs = {uid: self.graphs[uid] for uid in wanted}
+        self._commanded = {}
+        for graph in bundle.graphs:
+            if graph.commands is not None:
+                self._commanded.setdefault((graph.broker.url, graph.commands.topic), []).append(graph)
         self.state.spent = {uid: spent for uid, spent in self.state.spent.items() if uid in wanted}
         return closed
 
@@ -187,9 +196,16 @@ class Fold:
                 self.books.add(uid, source, entries.RECEIVED)
                 self.books.add(uid, source, entries.DUPLICATE)
             return []
+        if said := self._commands(message):
+            self.said += said
+            return []
         if not routes:
             self._unmatched(message)
         return deliver(routes, message)
+
+    def _commands(self, message: Message) -> list[Said]:
+        listening = self._commanded.get((message.broker, message.topic), ())
+        return [Said(graph.name, graph.uid, graph.commands, message) for graph in listening if graph.commands]
 
     def _unmatched(self, message: Message) -> None:
         self.books.add(*_NOWHERE, entries.RECEIVED)

@@ -14,6 +14,7 @@ import msgspec
 
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.findings import turns
+from edgeglm_agent.findings.obey import obey
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.pipeline import books as entries
 from edgeglm_agent.pipeline.closed import Closed
@@ -76,6 +77,8 @@ class Pipeline:
         self._judged: list[Judged] = []
         self._ahead: deque[Chunk] = deque()
         """What is read and not folded yet."""
+        self._address = ""
+        """Of the site, as commands name it."""
         self._gone: set[str] = set()
         raw_log.start_at(snapshot.position)
         self._reader = RawReader(raw_log, _start(raw_log, snapshot.position))
@@ -102,6 +105,7 @@ class Pipeline:
         """Take on a bundle and commit what that closes."""
         self._bind(bundle.limits)
         before = set(self.fold.graphs)
+        self._address = f"{bundle.namespace}/{bundle.site}"
         closed = self.fold.apply(bundle)
         self._gone |= before - set(self.fold.graphs)
         self._judge(closed)
@@ -120,7 +124,7 @@ class Pipeline:
         if count_waiting(self._ledger.db) >= MAX_WAITING:
             return Progress(crowded=True, awaits_time=self.fold.awaits_time)
         folded = self._fold()
-        if self._judged or self._checkpoint_due():
+        if self._judged or self.fold.said or self._checkpoint_due():
             return self._commit(folded=folded)
         return Progress(folded=folded, awaits_time=self.fold.awaits_time)
 
@@ -213,6 +217,8 @@ class Pipeline:
         eras = self._changed_eras()
         with self._ledger.transaction() as db:
             insert_requests(db, asked)
+            for said in self.fold.said:
+                obey(db, said, self._address)
             told = sum(turns.closed(db, _quiet(judged)) for judged in self._judged if _takes_a_turn(judged))
             for uid in self._gone:
                 checkpoints.forget_graph(db, uid)
@@ -252,6 +258,7 @@ class Pipeline:
     def _saved(self, eras: dict[str, bytes]) -> None:
         self.fold.books.saved()
         self.fold.exhumed.clear()
+        self.fold.said.clear()
         for graph in self.fold.graphs.values():
             graph.touched.clear()
             graph.whereabouts.changed = False

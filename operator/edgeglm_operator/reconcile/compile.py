@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from edgeglm_api.bundle import API_VERSION, MAX_BYTES, Broker, Bundle, Endpoint, Graph, Limits, digest, encode
+from edgeglm_api.bundle import API_VERSION, MAX_BYTES, Broker, Bundle, Commands, Endpoint, Graph, Limits, digest, encode
 from edgeglm_api.compiled import compiled
 from edgeglm_api.derivation import problems_of_derived
 from edgeglm_api.echo import heard_by
@@ -130,7 +130,15 @@ def _part(graph: SensorGraph, site: EdgeSite, node: Node, services: Mapping[str,
     if problem := _not_pinned(endpoints, site):
         return problem
     names = tuple(endpoint.name for endpoint in endpoints)
-    return _Part(compiled(graph, broker=broker, endpoints=names), endpoints)
+    return _Part(compiled(graph, broker=broker, endpoints=names, commands=_commands(graph)), endpoints)
+
+
+def _commands(graph: SensorGraph) -> Commands | None:
+    source = graph.spec.findings.commands
+    if source is None:
+        return None
+    topic = source.topic.replace("{graph}", graph.metadata.name)
+    return Commands(topic=topic, key_file=key_file(source.key_secret_ref))
 
 
 def _echoing(oldest_first: Iterable[_Part]) -> dict[str, Refused]:

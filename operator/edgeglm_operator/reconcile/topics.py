@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from edgeglm_api.echo import echoes
+from edgeglm_api.echo import echoes, meetings
 from edgeglm_api.sensor_graph import SensorGraph, Source
 from edgeglm_operator.reconcile.refused import Reason, Refused
 
@@ -18,6 +18,7 @@ def check_topics(graph: SensorGraph) -> Refused | None:
 
 
 def _faults(graph: SensorGraph) -> Iterator[Refused]:
+    yield from _command_faults(graph)
     for source in graph.spec.sources:
         where = f"spec.sources[{source.name}]"
         yield from _capture_faults(source, where)
@@ -27,6 +28,20 @@ def _faults(graph: SensorGraph) -> Iterator[Refused]:
                 f"spec.output.topic {graph.spec.output.topic} can meet {where}.topic {source.topic}, and the graph"
                 f" would read its own answers; choose an output topic of its own",
             )
+
+
+def _command_faults(graph: SensorGraph) -> Iterator[Refused]:
+    commands = graph.spec.findings.commands
+    if commands is None:
+        return
+    name = graph.metadata.name
+    topic = commands.topic.replace("{graph}", name)
+    for where, other in meetings(topic, name, graph.spec.output.topic, graph.spec.sources):
+        yield Refused(
+            Reason.TOPIC_OVERLAP,
+            f"spec.findings.commands.topic {commands.topic} can meet spec.{where} {other}; choose a topic that is for"
+            f" commands only",
+        )
 
 
 def _capture_faults(source: Source, where: str) -> Iterator[Refused]:

@@ -1,4 +1,4 @@
-"""The API keys that an agent needs: which Secrets, and where they lie in its pod."""
+"""The keys that an agent needs, of endpoints and of who commands it: which Secrets, and where they lie in its pod."""
 
 from typing import Final
 
@@ -14,6 +14,7 @@ def key_file(reference: SecretKeyRef) -> str:
 
 
 def secrets_of(bundle: Bundle) -> tuple[str, ...]:
-    """The Secrets whose keys a bundle's endpoints name."""
-    files = (endpoint.key_file for endpoint in bundle.endpoints if endpoint.key_file)
+    """The Secrets whose keys a bundle's endpoints and graphs name."""
+    files = [endpoint.key_file for endpoint in bundle.endpoints if endpoint.key_file]
+    files += [graph.commands.key_file for graph in bundle.graphs if graph.commands]
     return tuple(sorted({file.removeprefix(f"{DIRECTORY}/").partition("/")[0] for file in files}))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from edgeglm_api.bundle import MAX_BYTES, decode, digest, encode
+from edgeglm_api.bundle import MAX_BYTES, Commands, decode, digest, encode
 from edgeglm_api.edge_site import BundleStatus
 from edgeglm_operator.reconcile.compile import compile_bundle, compile_graph, renumbered
 from edgeglm_operator.reconcile.refused import Refused
@@ -53,6 +53,29 @@ def test_endpoints_say_where_what_and_with_which_key() -> None:
     assert (edge.place, edge.url, edge.model) == ("Edge", "http://127.0.0.1:8004/v1", "glm")
     assert cloud.key_file == edge.key_file == "/etc/edgeglm/keys/keys/llm"
     assert secrets_of(bundle) == ("keys",)
+
+
+def test_commands_say_where_they_come_in_and_with_which_key() -> None:
+    commands = {"topic": "commands/{graph}", "keySecretRef": {"name": "people", "key": "hmac"}}
+    graph = a_sensor_graph(findings={"commands": commands, "clearAfterWindows": 2})
+    bundle, refusals = compile_bundle(an_edge_site(), a_node(), [graph], [BOTH])
+    assert refusals == {}
+    (compiled,) = bundle.graphs
+    assert compiled.commands == Commands(topic="commands/line-1", key_file="/etc/edgeglm/keys/people/hmac")
+    assert (compiled.findings.commands, compiled.findings.clear_after_windows) == (None, 2)
+    assert secrets_of(bundle) == ("people",)
+
+
+def test_commands_on_a_topic_of_others_are_refused() -> None:
+    for topic, where in (
+        ("insights/x", "spec.output.topic"),
+        ("plant/l1/m1/vibration", "spec.sources[vibration].topic"),
+    ):
+        commands = {"topic": topic, "keySecretRef": {"name": "people", "key": "hmac"}}
+        graph = a_sensor_graph(findings={"commands": commands}, output={"topic": "insights/{partition}"})
+        _, refusals = compile_bundle(an_edge_site(), a_node(), [graph], [BOTH])
+        assert refusals["line-1"].reason == "TopicOverlap"
+        assert f"spec.findings.commands.topic {topic} can meet {where}" in refusals["line-1"].message
 
 
 @pytest.mark.parametrize(
