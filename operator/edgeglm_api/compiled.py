@@ -23,6 +23,7 @@ def compiled(graph: SensorGraph, *, broker: Broker, endpoints: tuple[str, ...]) 
             attempt_timeout_seconds=reasoning.attempt_timeout_seconds,
             fresh_for_seconds=reasoning.fresh_for_seconds,
             max_tokens=reasoning.max_tokens,
+            priority=reasoning.priority,
         ),
         findings=spec.findings,
         output=spec.output,

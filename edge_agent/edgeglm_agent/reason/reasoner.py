@@ -65,7 +65,7 @@ class Reasoner:
 
     async def _answer(self, claim: Claim) -> None:
         try:
-            answer = await ask(claim.request, claim.spans, self._router)
+            answer = await ask(claim.request, claim.spans, self._router, urgency=claim.urgency)
             await self._desk.run(self._docket.answer, claim, answer)
             self._on_answer()
         except NobodyAnswers:

@@ -9,7 +9,7 @@ import msgspec
 from edgeglm_agent.reason.breaker import Breaker
 from edgeglm_agent.reason.client import Client, Reply
 from edgeglm_agent.reason.errors import Because, Declined, EngineError
-from edgeglm_agent.reason.form import Body, Form, in_form
+from edgeglm_agent.reason.form import Body, Form, for_scheduling, in_form
 from edgeglm_api.bundle import Endpoint
 
 log = logging.getLogger(__name__)
@@ -95,11 +95,12 @@ class Router:
 
     async def _complete(self, endpoint: Endpoint, body: Body, timeout_seconds: float) -> Reply:
         """Ask in the best form that the endpoint is known to take, and in plainer ones while it declines the form."""
+        heeded = for_scheduling(body, endpoint.scheduling)
         for form in Form:
             if form < self._forms.get(endpoint.name, Form.FULL):
                 continue
             try:
-                reply = await self._client.complete(endpoint, in_form(body, form), timeout_seconds)
+                reply = await self._client.complete(endpoint, in_form(heeded, form), timeout_seconds)
             except Declined as error:
                 if error.because is not Because.FORM or form is Form.TEXT:
                     raise

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from aiohttp import web
@@ -13,6 +13,7 @@ from edgeglm_agent.reason.client import Client
 from edgeglm_agent.reason.prompt import question
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.router import NobodyAnswers, Router
+from edgeglm_agent.reason.urgency import Urgency
 from edgeglm_api.answer import Answer
 from edgeglm_api.bundle import Endpoint, Reasoning
 from edgeglm_api.sensor_graph import Output, Question
@@ -252,3 +253,17 @@ def test_the_prompt_of_six_machines_is_short_and_its_beginning_stable() -> None:
     assert "m1 (Machine): rms 2 mm/s !! min 1 max 3 last 2 slope +0/s; partOf line" in one[1]["content"]
     assert "m2 (Machine): rms 2 mm/s; partOf line" in one[1]["content"]
     assert "e1: m1 rms 12.5 mm/s is above its highHigh alarm limit 11" in one[1]["content"]
+
+
+@pytest.mark.parametrize(("scheduling", "told"), [("Priority", [-10, -10]), ("FCFS", [None, None])])
+async def test_an_engine_is_told_how_urgent_it_is_only_if_it_goes_by_that(
+    engine: StubEngine, client: Client, scheduling: Literal["FCFS", "Priority"], told: list[int | None]
+) -> None:
+    """In the repair, too. On other engines a priority can be an error."""
+    router = Router(client)
+    endpoint = Endpoint(name="engine", url=engine.url, model="tiny", place="Edge", scheduling=scheduling)
+    router.set_endpoints([endpoint])
+    left = iter([says("normal"), says("anomaly", GOOD)])
+    engine.script = lambda _body: next(left)
+    await ask(a_request("m1"), [(0, 1)], router, urgency=Urgency.HIGH)
+    assert [body.get("priority") for body in engine.asked] == told
