@@ -1,6 +1,6 @@
 """The requests as the reasoner sees them: claimed, answered, expired. Runs on the ledger's thread."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby, islice
 
 import msgspec
@@ -9,6 +9,7 @@ from edgeglm_agent.clock import Clock
 from edgeglm_agent.findings import turns
 from edgeglm_agent.reason.in_turn import in_turn
 from edgeglm_agent.reason.outcome import Span, answer_to
+from edgeglm_agent.reason.places import Routes, placed
 from edgeglm_agent.reason.plan import Key, Plan, plan
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.urgency import Urgency
@@ -38,14 +39,19 @@ class Docket:
         self._busy: set[Key] = set()
         self._turns = 0
 
-    def claim(self, most: int) -> tuple[list[Claim], int]:
-        """Answer what is too late, claim up to so many of the rest; return the claims and the number that expired."""
+    def claim(
+        self, most: int, routes: Routes | None = None, free: Mapping[str, int] | None = None
+    ) -> tuple[list[Claim], int]:
+        """Answer what is too late, claim up to so many of the rest; return the claims and the number that expired.
+
+        Where routes are known, only what finds a place at a free endpoint is claimed.
+        """
         plans = plan(waiting(self._ledger.db), self._busy, self._clock())
         expired = [each for each in plans if each.expired]
         for each in expired:
             self._expire(each.request_id, each.covers)
         live = (each for each in plans if not each.expired)
-        turns = list(islice(in_turn(live, taken=self._turns), most))
+        turns = list(islice(placed(in_turn(live, taken=self._turns), routes or {}, free or {}), most))
         self._turns += len(turns)
         return [self._claim(each) for each in turns], len(expired)
 
