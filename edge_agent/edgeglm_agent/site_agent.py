@@ -97,7 +97,8 @@ class SiteAgent:
 
     def _applied(self, verified: Verified) -> None:
         bundle = verified.bundle
-        self._router.set_endpoints(bundle.endpoints)
+        self._router.set_endpoints(bundle.endpoints, ceiling=bundle.limits.max_concurrency)
+        self._reasoner.routes = {graph.uid: graph.reasoning.endpoints for graph in bundle.graphs}
         self._reasoner.limit = bundle.limits.max_concurrency
         self._bundle, self._sha256 = bundle, verified.sha256
         self._brokers.apply(bundle)
@@ -117,8 +118,11 @@ class SiteAgent:
 
     def endpoints(self) -> list[EndpointStatus]:
         """Return how each engine is doing."""
-        errors = self._router.last_errors
-        return [EndpointStatus(name, state, errors.get(name, "")) for name, state in self._router.states().items()]
+        errors, loads = self._router.last_errors, self._router.loads()
+        return [
+            EndpointStatus(name, state, errors.get(name, ""), loads[name])
+            for name, state in self._router.states().items()
+        ]
 
     @property
     def brokers(self) -> Brokers:

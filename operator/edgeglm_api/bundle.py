@@ -20,6 +20,7 @@ from edgeglm_api.sensor_graph import (
     Findings,
     GraphCaps,
     Output,
+    Priority,
     Question,
     Route,
     Source,
@@ -47,6 +48,8 @@ class Endpoint(Model, frozen=True, kw_only=True):
     place: Literal["Edge", "Cloud"]
     key_file: str | None = None
     """The file at the site that holds its API key."""
+    scheduling: Literal["FCFS", "Priority"] = "FCFS"
+    """Whether its engine heeds the priority of a request; one that does not may decline a request that has one."""
 
 
 class Broker(Model, frozen=True, kw_only=True):
@@ -80,6 +83,7 @@ class Reasoning(Model, frozen=True, kw_only=True):
     attempt_timeout_seconds: int
     fresh_for_seconds: int
     max_tokens: int
+    priority: Priority = "Normal"
 
 
 class Graph(Model, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ def compiled(
             attempt_timeout_seconds=reasoning.attempt_timeout_seconds,
             fresh_for_seconds=reasoning.fresh_for_seconds,
             max_tokens=reasoning.max_tokens,
+            priority=reasoning.priority,
         ),
         findings=msgspec.structs.replace(spec.findings, commands=None),
         commands=commands,

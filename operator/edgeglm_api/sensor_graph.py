@@ -258,6 +258,7 @@ class Endpoint(Model, frozen=True, kw_only=True):
 
 
 Route = Literal["PreferEdge", "PreferCloud", "EdgeOnly", "CloudOnly"]
+Priority = Literal["High", "Normal", "Low"]
 
 
 class Reasoning(Model, frozen=True, kw_only=True):
@@ -266,6 +267,8 @@ class Reasoning(Model, frozen=True, kw_only=True):
     service_ref: ServiceRef | None = None
     endpoint: Endpoint | None = None
     route: Route = "PreferEdge"
+    priority: Priority = "Normal"
+    """Whose windows are asked about first when the model cannot keep up."""
     attempt_timeout_seconds: int = 20
     fresh_for_seconds: int = 30
     """A window whose answer is older than this is no longer asked about but answered `Expired`."""

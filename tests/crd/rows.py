@@ -625,6 +625,12 @@ ROWS: Final = (
         "exactly one of serviceRef and endpoint",
     ),
     Row("an unknown route", graph(reasoning={"serviceRef": {"name": "a"}, "route": "Escalate"}), ANY),
+    *(
+        Row(f"the priority {priority}", graph(reasoning={"serviceRef": {"name": "a"}, "priority": priority}))
+        for priority in ("High", "Normal", "Low")
+    ),
+    Row("a priority in vLLM's numbers", graph(reasoning={"serviceRef": {"name": "a"}, "priority": 1}), ANY),
+    Row("a priority that is none", graph(reasoning={"serviceRef": {"name": "a"}, "priority": "Urgent"}), ANY),
     Row("a life of findings", graph(findings={"remindEverySeconds": 60, "clearAfterWindows": 1})),
     Row("findings that are over at once", graph(findings={"clearAfterWindows": 0}), ANY),
     Row("findings told without end", graph(findings={"remindEverySeconds": 0}), ANY),

@@ -15,7 +15,14 @@ class Scripted:
     """What to answer, and how."""
 
     def __init__(
-        self, text: str | None = "", *, status: int = 200, finish: str = "stop", delay: float = 0.0, **message: str
+        self,
+        text: str | None = "",
+        *,
+        status: int = 200,
+        finish: str = "stop",
+        delay: float = 0.0,
+        retry_after: str | None = None,
+        **message: str,
     ) -> None:
         self.text = text
         self.message = message
@@ -23,6 +30,7 @@ class Scripted:
         self.status = status
         self.finish = finish
         self.delay = delay
+        self.headers = {} if retry_after is None else {"Retry-After": retry_after}
 
 
 def obedient(body: dict[str, Any]) -> Scripted:
@@ -107,7 +115,8 @@ class StubEngine:
         answer = self.script(body)
         await asyncio.sleep(answer.delay)
         if answer.status != 200:
-            return web.json_response({"error": {"message": answer.text}}, status=answer.status)
+            error = {"error": {"message": answer.text}}
+            return web.json_response(error, status=answer.status, headers=answer.headers)
         message = {"role": "assistant", "content": answer.text, **answer.message}
         choice = {"index": 0, "message": message, "finish_reason": answer.finish}
         return web.json_response(

@@ -39,7 +39,14 @@ def test_the_status_tells_bundle_books_spool_and_endpoints(site: EdgeSite) -> No
     status = site.agent.status()
 
     assert status["bundle"]["verdict"] == "Applied"
-    assert status["endpoints"] == [{"name": "engine", "state": "Closed", "lastError": ""}]
+    assert status["endpoints"] == [
+        {
+            "name": "engine",
+            "state": "Closed",
+            "lastError": "",
+            "load": {"width": 2, "inFlight": 0, "busy": 0, "cuts": 0},
+        }
+    ]
     assert site.agent.get("/livez") == b"ok\n"
     assert b"edgeglm_agent_bundle_generation 1.0" in (site.agent.get("/metrics") or b"")
     json.dumps(status)

@@ -153,6 +153,20 @@ def _peers(status: Status) -> Iterator[Metric]:
     for endpoint in status.endpoints:
         endpoints.add_metric([endpoint.name], int(endpoint.state == "Closed"))
     yield endpoints
+    yield from _loads(status)
+
+
+def _loads(status: Status) -> Iterator[Metric]:
+    labels = ["endpoint"]
+    width = GaugeMetricFamily("edgeglm_agent_endpoint_width", "Requests that it may have at once.", labels=labels)
+    asked = GaugeMetricFamily("edgeglm_agent_endpoint_in_flight", "Requests that it has.", labels=labels)
+    busy = CounterMetricFamily("edgeglm_agent_endpoint_busy", "Times that it said that it is full.", labels=labels)
+    cuts = CounterMetricFamily("edgeglm_agent_endpoint_cuts", "Times that its width was made smaller.", labels=labels)
+    for endpoint in status.endpoints:
+        load = endpoint.load
+        for family, value in ((width, load.width), (asked, load.in_flight), (busy, load.busy), (cuts, load.cuts)):
+            family.add_metric([endpoint.name], value)
+    yield from (width, asked, busy, cuts)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

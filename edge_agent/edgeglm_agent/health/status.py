@@ -10,6 +10,7 @@ from edgeglm_agent.config.pins import RefusedGraph
 from edgeglm_agent.config.watch import Applied
 from edgeglm_agent.pipeline import books as entries
 from edgeglm_agent.pipeline.books import imbalance
+from edgeglm_agent.reason.router import Load
 from edgeglm_agent.spool.checkpoints import Book
 
 
@@ -89,6 +90,7 @@ class EndpointStatus(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     state: str
     last_error: str
+    load: Load
 
 
 class BrokerStatus(msgspec.Struct, frozen=True, rename="camel"):

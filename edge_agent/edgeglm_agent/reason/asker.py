@@ -15,6 +15,7 @@ from edgeglm_agent.reason.router import Routed, Router
 from edgeglm_agent.reason.said import Unreadable, read_said
 from edgeglm_agent.reason.schema import Schema, answer_schema
 from edgeglm_agent.reason.tasks import TASKS
+from edgeglm_agent.reason.urgency import Urgency, vllm_priority
 from edgeglm_api.answer import Answer, ModelUse, Validation
 
 _CUT_OFF = "was cut off at max_tokens; be shorter"
@@ -30,12 +31,12 @@ class _Attempt(msgspec.Struct, frozen=True):
         return self.readable and self.checked.usable
 
 
-async def ask(request: Request, spans: list[Span], router: Router) -> Answer:
+async def ask(request: Request, spans: list[Span], router: Router, *, urgency: Urgency = Urgency.NORMAL) -> Answer:
     """Return the answer to a request; raises NobodyAnswers when it has to wait."""
     began = time.monotonic()
     for detail in Detail:
         try:
-            attempts = await _attempts(request, detail, router)
+            attempts = await _attempts(request, urgency, detail, router)
         except Declined as error:
             if error.because is Because.TOO_LONG and detail is not Detail.ANOMALOUS:
                 continue
@@ -49,18 +50,20 @@ class _Asked(msgspec.Struct, frozen=True):
     seconds: float
 
 
-async def _attempts(request: Request, detail: Detail, router: Router) -> list[_Attempt]:
+async def _attempts(request: Request, urgency: Urgency, detail: Detail, router: Router) -> list[_Attempt]:
     messages = question(request, detail)
-    first = await _attempt(request, messages, router)
+    first = await _attempt(request, urgency, messages, router)
     if first.usable:
         return [first]
     problems = first.checked.refused
-    return [first, await _attempt(request, repair(messages, first.routed.reply.text, problems), router)]
+    again = repair(messages, first.routed.reply.text, problems)
+    return [first, await _attempt(request, urgency, again, router)]
 
 
-async def _attempt(request: Request, messages: Messages, router: Router) -> _Attempt:
+async def _attempt(request: Request, urgency: Urgency, messages: Messages, router: Router) -> _Attempt:
     task, reasoning = TASKS[request.question.task], request.reasoning
-    routed = await router.ask(reasoning.endpoints, _body(request, messages), reasoning.attempt_timeout_seconds)
+    body = _body(request, messages) | {"priority": vllm_priority(urgency)}
+    routed = await router.ask(reasoning.endpoints, body, reasoning.attempt_timeout_seconds)
     try:
         said = read_said(routed.reply.text, task.said)
     except Unreadable as error:

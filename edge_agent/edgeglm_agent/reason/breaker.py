@@ -16,11 +16,15 @@ class Breaker:
         self._closed_at = 0.0
         self._probing = False
 
+    def may_admit(self, now: float) -> bool:
+        """Tell whether `admits` would, and change nothing."""
+        return self._failures < OPEN_AFTER_FAILURES or (now >= self._closed_at and not self._probing)
+
     def admits(self, now: float) -> bool:
         """Tell whether a request may go there; when it was open, the first one that may is a probe."""
         if self._failures < OPEN_AFTER_FAILURES:
             return True
-        if now < self._closed_at or self._probing:
+        if not self.may_admit(now):
             return False
         self._probing = True
         return True

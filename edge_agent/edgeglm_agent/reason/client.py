@@ -4,17 +4,19 @@ Never sends `seed`: on a CPU build of vLLM a seeded request whose prefill is chu
 """
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import msgspec
 
-from edgeglm_agent.reason.errors import Because, Busy, Declined, EngineError, Failed, Unreachable
+from edgeglm_agent.reason.errors import Because, Busy, Declined, EngineError, Failed, TimedOut, Unreachable
 from edgeglm_api.bundle import Endpoint
 
 MAX_REPLY_BYTES: Final = 1024 * 1024
 _CONNECT_SECONDS: Final = 3.0
+_SECONDS: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _LENGTH_WORDS: Final = ("context length", "maximum context", "max_model_len", "max_tokens", "too long", "longer than")
 _FORM_WORDS: Final = (
     *("schema", "grammar", "response_format", "structured", "guided", "json_object", "xgrammar", "outlines"),
@@ -55,11 +57,12 @@ class Client:
                     while len(raw) <= MAX_REPLY_BYTES and (more := await response.content.read(MAX_REPLY_BYTES)):
                         raw += more
                     status = response.status
+                    retry_after = response.headers.get("Retry-After")
         except TimeoutError as error:
-            raise Unreachable(f"{endpoint.name}: no answer within {timeout_seconds:g} s") from error
+            raise TimedOut(f"{endpoint.name}: no answer within {timeout_seconds:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"{endpoint.name}: {error}") from error
-        return _reply(endpoint.name, status, raw)
+        return _reply(endpoint.name, status, raw, retry_after)
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -73,9 +76,9 @@ async def _headers(endpoint: Endpoint) -> dict[str, str]:
     return {"Authorization": f"Bearer {key.strip()}"}
 
 
-def _reply(name: str, status: int, raw: bytes) -> Reply:
+def _reply(name: str, status: int, raw: bytes, retry_after: str | None) -> Reply:
     if status != 200:
-        raise _refusal(name, status, raw)
+        raise _refusal(name, status, raw, retry_after)
     if len(raw) > MAX_REPLY_BYTES:
         raise Failed(f"{name}: its answer is larger than {MAX_REPLY_BYTES} bytes")
     try:
@@ -99,13 +102,19 @@ def _text(message: "_Message") -> str:
     return message.content or message.reasoning or message.reasoning_content or ""
 
 
-def _refusal(name: str, status: int, raw: bytes) -> EngineError:
+def _refusal(name: str, status: int, raw: bytes, retry_after: str | None) -> EngineError:
     said = raw[:300].decode("utf-8", "replace")
     if status in {429, 503} or (status == 500 and "after shutdown" in said):
-        return Busy(f"{name}: {status} {said}")
+        return Busy(f"{name}: {status} {said}", _seconds(retry_after))
     if status >= 500 or status < 400:
         return Failed(f"{name}: {status} {said}")
     return Declined(f"{name}: {status} {said}", _because(status, said.lower()))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Read whole seconds; a date is passed over, since the site's clock may be wrong."""
+    text = (retry_after or "").strip()
+    return float(text) if _SECONDS.fullmatch(text) else None
 
 
 def _because(status: int, said: str) -> Because:

@@ -1,14 +1,18 @@
 """The requests as the reasoner sees them: claimed, answered, expired. Runs on the ledger's thread."""
 
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from itertools import groupby, islice
 
 import msgspec
 
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.findings import turns
+from edgeglm_agent.reason.in_turn import in_turn
 from edgeglm_agent.reason.outcome import Span, answer_to
+from edgeglm_agent.reason.places import Routes, placed
 from edgeglm_agent.reason.plan import Key, Plan, plan
 from edgeglm_agent.reason.request import Request
+from edgeglm_agent.reason.urgency import Urgency
 from edgeglm_agent.spool.checkpoints import add_to_book
 from edgeglm_agent.spool.ledger import Ledger
 from edgeglm_agent.spool.requests import Waiting, cover, forget_old, load_request, spans, waiting
@@ -23,6 +27,7 @@ class Claim(msgspec.Struct, frozen=True):
     key: Key
     request: Request
     spans: list[Span]
+    urgency: Urgency
 
 
 class Docket:
@@ -32,15 +37,23 @@ class Docket:
         self._ledger = ledger
         self._clock = clock
         self._busy: set[Key] = set()
+        self._turns = 0
 
-    def claim(self, most: int) -> tuple[list[Claim], int]:
-        """Answer what is too late, claim up to so many of the rest; return the claims and the number that expired."""
+    def claim(
+        self, most: int, routes: Routes | None = None, free: Mapping[str, int] | None = None
+    ) -> tuple[list[Claim], int]:
+        """Answer what is too late, claim up to so many of the rest; return the claims and the number that expired.
+
+        Where routes are known, only what finds a place at a free endpoint is claimed.
+        """
         plans = plan(waiting(self._ledger.db), self._busy, self._clock())
         expired = [each for each in plans if each.expired]
         for each in expired:
-            self._expire(each)
-        live = [each for each in plans if not each.expired]
-        return [self._claim(each) for each in live[:most]], len(expired)
+            self._expire(each.request_id, each.covers)
+        live = (each for each in plans if not each.expired)
+        turns = list(islice(placed(in_turn(live, taken=self._turns), routes or {}, free or {}), most))
+        self._turns += len(turns)
+        return [self._claim(each) for each in turns], len(expired)
 
     def answer(self, claim: Claim, answer: Answer) -> None:
         """Store the answer and close the request; the first answer to a request stands."""
@@ -58,9 +71,9 @@ class Docket:
         """
         rows = [row for row in waiting(self._ledger.db) if row.end_ns < before_ns and _key(row) not in self._busy]
         oldest = sorted(rows, key=lambda row: row.start_ns)[:most]
-        for key, group in groupby(sorted(oldest, key=lambda row: (_key(row), row.start_ns)), key=_key):
+        for _, group in groupby(sorted(oldest, key=lambda row: (_key(row), row.start_ns)), key=_key):
             *covers, last = (row.id for row in group)
-            self._expire(Plan(key, last, tuple(covers), expired=True, start_ns=0), entry=entry)
+            self._expire(last, covers, entry=entry)
         return len(oldest)
 
     def _claim(self, each: Plan) -> Claim:
@@ -69,13 +82,13 @@ class Docket:
             with self._ledger.transaction():
                 cover(db, each.covers, each.request_id)
         self._busy.add(each.key)
-        return Claim(each.key, load_request(db, each.request_id), spans(db, each.request_id))
+        return Claim(each.key, load_request(db, each.request_id), spans(db, each.request_id), each.urgency)
 
-    def _expire(self, each: Plan, *, entry: str = "") -> None:
+    def _expire(self, request_id: str, covers: Sequence[str], *, entry: str = "") -> None:
         with self._ledger.transaction() as db:
-            cover(db, each.covers, each.request_id)
-        request = load_request(self._ledger.db, each.request_id)
-        covered = spans(self._ledger.db, each.request_id)
+            cover(db, covers, request_id)
+        request = load_request(self._ledger.db, request_id)
+        covered = spans(self._ledger.db, request_id)
         self._store(request, answer_to(request, "Expired", covered), covered, entry=entry)
 
     def _store(self, request: Request, answer: Answer, covered: list[Span], *, entry: str = "") -> None:

@@ -1,8 +1,9 @@
 """What can go wrong when asking an engine.
 
 EngineError
-├── Unreachable     refused, reset, no answer in time; another endpoint may do
-├── Busy            503 or 429, or draining; the same endpoint will do later
+├── Unreachable     refused or reset; another endpoint may do
+│   └── TimedOut    no answer in time
+├── Busy            503 or 429, or draining; the same endpoint will do later, after `.retry_after` seconds if it said so
 ├── Failed          5xx or an answer that is no completion; the engine is ill
 └── Declined        4xx: this request will not do there; `.because` says what of it, when it is known
 """
@@ -18,8 +19,16 @@ class Unreachable(EngineError):  # noqa: N818 - names what is the case
     """Nobody answered."""
 
 
+class TimedOut(Unreachable):
+    """Nobody answered in time."""
+
+
 class Busy(EngineError):  # noqa: N818 - names what is the case
     """Not now."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Failed(EngineError):  # noqa: N818 - names what is the case

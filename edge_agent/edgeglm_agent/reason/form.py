@@ -5,7 +5,7 @@ must look like, and the check holds in every form; with less of a form, fewer an
 """
 
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 Body = dict[str, Any]
 
@@ -21,6 +21,13 @@ class Form(IntEnum):
     """Without bounds, and without fields that are vLLM's own."""
     JSON = 2
     TEXT = 3
+
+
+def for_scheduling(body: Body, scheduling: Literal["FCFS", "Priority"]) -> Body:
+    """Return the body without a priority, unless the engine goes by it."""
+    if scheduling == "Priority":
+        return body
+    return {name: value for name, value in body.items() if name != "priority"}
 
 
 def in_form(body: Body, form: Form) -> Body:

@@ -11,6 +11,7 @@ from itertools import groupby, takewhile
 
 import msgspec
 
+from edgeglm_agent.reason.urgency import URGENCY, Urgency
 from edgeglm_agent.spool.requests import Waiting
 
 Key = tuple[str, str]
@@ -25,12 +26,14 @@ class Plan(msgspec.Struct, frozen=True):
     covers: tuple[str, ...]
     """Older requests that this one speaks for."""
     expired: bool
-    start_ns: int
+    since_ns: int
+    """When the oldest of its windows ended."""
+    urgency: Urgency
 
 
 def plan(waiting: Iterable[Waiting], busy: Collection[Key], now_ns: int) -> list[Plan]:
-    """Return at most one thing to do for each partition that has nothing in flight, the oldest first."""
-    return sorted(_plans(waiting, busy, now_ns), key=lambda each: (not each.expired, each.start_ns, each.key))
+    """Return at most one thing to do for each partition with nothing in flight, the expired first, then the oldest."""
+    return sorted(_plans(waiting, busy, now_ns), key=lambda each: (not each.expired, each.since_ns, each.key))
 
 
 def _plans(waiting: Iterable[Waiting], busy: Collection[Key], now_ns: int) -> Iterator[Plan]:
@@ -50,7 +53,8 @@ def _plan(key: Key, rows: list[Waiting], now_ns: int) -> Plan:
         request_id=run[-1].id,
         covers=tuple(row.id for row in run[:-1]),
         expired=expired,
-        start_ns=run[0].start_ns,
+        since_ns=run[0].end_ns,
+        urgency=min(URGENCY[row.priority] for row in run),
     )
 
 

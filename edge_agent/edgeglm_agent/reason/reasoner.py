@@ -8,6 +8,7 @@ from typing import Final
 
 from edgeglm_agent.reason.asker import ask
 from edgeglm_agent.reason.docket import Claim, Docket
+from edgeglm_agent.reason.places import Routes
 from edgeglm_agent.reason.router import NobodyAnswers, Router
 from edgeglm_agent.spool.desk import Desk
 
@@ -30,6 +31,7 @@ class Reasoner:
         self._wake = asyncio.Event()
         self._rest_until = 0.0
         self.limit = 1
+        self.routes: Routes = {}
         self.asking = 0
         self.faults = 0
 
@@ -41,8 +43,9 @@ class Reasoner:
         """Ask until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                await self._claim_into(tasks)
+                # Cleared before what waits is read: who comes meanwhile must not wait for the next poll.
                 self._wake.clear()
+                await self._claim_into(tasks)
                 try:
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._wake.wait()
@@ -53,7 +56,7 @@ class Reasoner:
         resting = asyncio.get_running_loop().time() < self._rest_until
         room = 0 if resting else self.limit - self.asking
         try:
-            claims, expired = await self._desk.run(self._docket.claim, max(room, 0))
+            claims, expired = await self._desk.run(self._docket.claim, max(room, 0), self.routes, self._router.free())
         except sqlite3.Error as error:
             self._fault("cannot read what waits", error)
             return
@@ -62,10 +65,12 @@ class Reasoner:
         for claim in claims:
             self.asking += 1
             tasks.create_task(self._answer(claim), name=f"ask:{claim.request.graph}/{claim.request.partition}")
+        # Let them begin: their places are taken only then.
+        await asyncio.sleep(0)
 
     async def _answer(self, claim: Claim) -> None:
         try:
-            answer = await ask(claim.request, claim.spans, self._router)
+            answer = await ask(claim.request, claim.spans, self._router, urgency=claim.urgency)
             await self._desk.run(self._docket.answer, claim, answer)
             self._on_answer()
         except NobodyAnswers:

@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Iterable
 
 import msgspec
 
 from edgeglm_agent.reason.breaker import Breaker
 from edgeglm_agent.reason.client import Client, Reply
-from edgeglm_agent.reason.errors import Because, Declined, EngineError
-from edgeglm_agent.reason.form import Body, Form, in_form
+from edgeglm_agent.reason.errors import Because, Busy, Declined, EngineError, TimedOut
+from edgeglm_agent.reason.form import Body, Form, for_scheduling, in_form
+from edgeglm_agent.reason.width import Width
 from edgeglm_api.bundle import Endpoint
 
 log = logging.getLogger(__name__)
@@ -22,28 +24,50 @@ class Routed(msgspec.Struct, frozen=True):
     reply: Reply
 
 
+class Load(msgspec.Struct, frozen=True, rename="camel"):
+    """What an endpoint has to do, and how much it is given."""
+
+    width: int
+    """How many requests it may have at once, as far as is known by now."""
+    in_flight: int
+    busy: int
+    """How often it said that it is full."""
+    cuts: int
+    """How often it was given less."""
+
+
 class NobodyAnswers(Exception):  # noqa: N818 - names what is the case
     """No endpoint could be asked now; later one may."""
 
 
 class Router:
-    """Owner of the breakers."""
+    """Owner of what is known of each endpoint: its breaker, its width, and the form that it takes."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._endpoints: dict[str, Endpoint] = {}
         self._breakers: dict[str, Breaker] = {}
+        self._widths: dict[str, Width] = {}
         self._forms: dict[str, Form] = {}
         """The best form that each endpoint was seen to take, where it is not the full one."""
         self.last_errors: dict[str, str] = {}
 
-    def set_endpoints(self, endpoints: Iterable[Endpoint]) -> None:
-        """Take on the endpoints of a bundle; those that did not change keep what is known of their health."""
+    def set_endpoints(self, endpoints: Iterable[Endpoint], *, ceiling: int) -> None:
+        """Take on the endpoints of a bundle; those that did not change keep what is known of their health.
+
+        `ceiling` is the most that one of them may have at once.
+        """
         wanted = {endpoint.name: endpoint for endpoint in endpoints}
         self._breakers = {
             name: self._breakers[name] if self._endpoints.get(name) == endpoint else Breaker()
             for name, endpoint in wanted.items()
         }
+        self._widths = {
+            name: self._widths[name] if self._endpoints.get(name) == endpoint else Width(ceiling)
+            for name, endpoint in wanted.items()
+        }
+        for width in self._widths.values():
+            width.allow(ceiling)
         self._forms = {
             name: form for name, form in self._forms.items() if self._endpoints.get(name) == wanted.get(name)
         }
@@ -73,33 +97,55 @@ class Router:
         """Return the state of each endpoint, for people."""
         return {name: breaker.state for name, breaker in self._breakers.items()}
 
+    def free(self) -> dict[str, int]:
+        """Return for how many more requests each endpoint has room now; one when it is to be tried."""
+        now = asyncio.get_running_loop().time()
+        return {name: self._free(name, now) for name in self._endpoints}
+
+    def loads(self) -> dict[str, Load]:
+        """Return what each endpoint has to do."""
+        return {
+            name: Load(width=width.now, in_flight=width.in_flight, busy=width.busy, cuts=width.cuts)
+            for name, width in self._widths.items()
+        }
+
+    def _free(self, name: str, now: float) -> int:
+        breaker, room = self._breakers[name], self._widths[name].free(now)
+        if breaker.state == "Closed":
+            return room
+        return min(room, 1) if breaker.may_admit(now) else 0
+
     def _admits(self, name: str) -> bool:
-        return name in self._breakers and self._breakers[name].admits(asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        return name in self._endpoints and self._widths[name].free(now) > 0 and self._breakers[name].admits(now)
 
     async def _ask(self, name: str, body: Body, timeout_seconds: float) -> Routed:
-        endpoint, breaker = self._endpoints[name], self._breakers[name]
+        endpoint, breaker, width = self._endpoints[name], self._breakers[name], self._widths[name]
+        time = asyncio.get_running_loop().time
+        began = time()
+        width.began(began)
         try:
             reply = await self._complete(endpoint, body, timeout_seconds)
-        except Declined as error:
-            breaker.succeeded()
-            self.last_errors[name] = str(error)
-            raise
+            width.answered(began=began, now=time())
         except BaseException as error:
             # Cancelled, too: a probe that was given up must not leave the breaker waiting for its end.
-            breaker.failed(asyncio.get_running_loop().time())
             self.last_errors[name] = str(error) or type(error).__name__
+            _learn(error, breaker, width, began=began, now=time())
             raise
+        finally:
+            width.ended()
         breaker.succeeded()
         self.last_errors.pop(name, None)
         return Routed(endpoint, reply)
 
     async def _complete(self, endpoint: Endpoint, body: Body, timeout_seconds: float) -> Reply:
         """Ask in the best form that the endpoint is known to take, and in plainer ones while it declines the form."""
+        heeded = for_scheduling(body, endpoint.scheduling)
         for form in Form:
             if form < self._forms.get(endpoint.name, Form.FULL):
                 continue
             try:
-                reply = await self._client.complete(endpoint, in_form(body, form), timeout_seconds)
+                reply = await self._client.complete(endpoint, in_form(heeded, form), timeout_seconds)
             except Declined as error:
                 if error.because is not Because.FORM or form is Form.TEXT:
                     raise
@@ -109,3 +155,16 @@ class Router:
                 self._forms[endpoint.name] = form
             return reply
         raise AssertionError("the plainest form is either taken or declined")
+
+
+def _learn(error: BaseException, breaker: Breaker, width: Width, *, began: float, now: float) -> None:
+    """Who declines or is busy is well; who is busy or late has too much to do."""
+    if isinstance(error, Declined | Busy):
+        breaker.succeeded()
+    else:
+        breaker.failed(now)
+    if isinstance(error, Busy):
+        chance = random.random()  # noqa: S311 - spreads load, keeps no secret
+        width.refused(began=began, now=now, retry_after=error.retry_after, chance=chance)
+    if isinstance(error, TimedOut):
+        width.timed_out(began=began, now=now)

@@ -144,7 +144,7 @@ def _oracle(options: argparse.Namespace, client: Client, endpoints: tuple[Endpoi
     if options.endpoint is None:
         return Nobody(options.assume_seconds)
     router = Router(client)
-    router.set_endpoints(endpoints)
+    router.set_endpoints(endpoints, ceiling=options.concurrency)
     return Engine(router)
 
 

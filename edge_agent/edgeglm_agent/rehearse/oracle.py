@@ -44,7 +44,7 @@ class Engine:
     async def answer(self, claim: Claim) -> Said:
         """Ask as the agent does."""
         began = time.monotonic()
-        answer = await ask(claim.request, claim.spans, self._router)
+        answer = await ask(claim.request, claim.spans, self._router, urgency=claim.urgency)
         return Said(answer, time.monotonic() - began)
 
 

@@ -90,7 +90,10 @@ _AGE_OF_ANSWERS: Final = """
 ALTER TABLE answer ADD COLUMN end_ns INTEGER NOT NULL DEFAULT 0;
 UPDATE answer SET end_ns = coalesce((SELECT end_ns FROM request WHERE id = request_id), 0);
 """
-MIGRATIONS: Final = (_REQUESTS_AND_ANSWERS, _DEAD_LETTERS, _FINDINGS, _AGE_OF_ANSWERS)
+_PRIORITY_OF_REQUESTS: Final = """
+ALTER TABLE request ADD COLUMN priority TEXT NOT NULL DEFAULT 'Normal';
+"""
+MIGRATIONS: Final = (_REQUESTS_AND_ANSWERS, _DEAD_LETTERS, _FINDINGS, _AGE_OF_ANSWERS, _PRIORITY_OF_REQUESTS)
 """What leads from each version of the schema to the next."""
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 

@@ -8,6 +8,7 @@ import msgspec
 
 from edgeglm_agent.graph.evidence import speaks_for_itself
 from edgeglm_agent.reason.request import Request, decode_request, encode_request
+from edgeglm_api.sensor_graph import Priority
 
 MAX_WAITING: Final = 2000
 """Beyond it the fold waits; the raw log grows instead, up to its cap."""
@@ -25,14 +26,15 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True):
     signature: str
     breach: bool
     """Whether a limit was passed in it, or a state changed."""
+    priority: Priority = "Normal"
 
 
 def insert_requests(db: sqlite3.Connection, requests: Iterable[Request]) -> None:
     """Store new requests; one that is known already stays as it is."""
     db.executemany(
         "INSERT OR IGNORE INTO request"
-        " (id, graph, partition, start_ns, end_ns, expires_ns, signature, breach, state, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?)",
+        " (id, graph, partition, start_ns, end_ns, expires_ns, signature, breach, priority, state, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?)",
         [
             (
                 request.id,
@@ -43,6 +45,7 @@ def insert_requests(db: sqlite3.Connection, requests: Iterable[Request]) -> None
                 request.expires_ns,
                 request.signature,
                 int(speaks_for_itself(request.subject.evidence)),
+                request.reasoning.priority,
                 encode_request(request),
             )
             for request in requests
@@ -53,7 +56,7 @@ def insert_requests(db: sqlite3.Connection, requests: Iterable[Request]) -> None
 def waiting(db: sqlite3.Connection) -> list[Waiting]:
     """Return all that waits, by graph and partition, oldest first; of one window, the newest revision last."""
     rows = db.execute(
-        "SELECT id, graph, partition, start_ns, end_ns, expires_ns, signature, breach FROM request"
+        "SELECT id, graph, partition, start_ns, end_ns, expires_ns, signature, breach, priority FROM request"
         " WHERE state = 'waiting' ORDER BY graph, partition, start_ns, end_ns, rowid"
     )
     return [msgspec.convert(row, Waiting, strict=False) for row in rows]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,7 +15,7 @@ from edgeglm_api.derivation import problems_of_derived
 from edgeglm_api.echo import heard_by
 from edgeglm_api.edge_site import BundleStatus, EdgeSite
 from edgeglm_api.endpoint_hosts import is_pinned
-from edgeglm_api.inference_service import InferenceService
+from edgeglm_api.inference_service import EdgeTarget, InferenceService
 from edgeglm_api.sensor_graph import Endpoint as GivenEndpoint
 from edgeglm_api.sensor_graph import Route, SensorGraph
 from edgeglm_operator.observed import Node
@@ -24,6 +24,7 @@ from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.reconcile.topics import check_topics
 from edgeglm_operator.resources.agent_keys import key_file
 from edgeglm_operator.resources.broker_secrets import ca_file, credentials_folder
+from edgeglm_operator.resources.effective_engine import asked_engine
 
 _PARAMETER: Final = re.compile(r"\$\{site\.([A-Za-z][A-Za-z0-9_]*)\}")
 _BROKER: Final = re.compile(r"mqtts?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
@@ -108,14 +109,36 @@ def endpoints_of(service: InferenceService, node: Node) -> tuple[Endpoint, ...]:
     name, auth = service.metadata.name, service.spec.auth
     key = key_file(auth.api_key_secret_ref) if auth else None
     found = []
-    port = next((target.port for target in service.spec.edge if sites_of(target.sites, [node])), None)
-    if port is not None:
-        url = f"http://127.0.0.1:{port}/v1"
-        found.append(Endpoint(name=f"{name}-edge", url=url, model=service.served_name, place="Edge", key_file=key))
+    target = next((target for target in service.spec.edge if sites_of(target.sites, [node])), None)
+    if target is not None:
+        found.append(
+            Endpoint(
+                name=f"{name}-edge",
+                url=f"http://127.0.0.1:{target.port}/v1",
+                model=service.served_name,
+                place="Edge",
+                key_file=key,
+                scheduling=_scheduling(service, target),
+            )
+        )
     if service.spec.cloud is not None and service.spec.cloud.external_url:
-        url = f"{service.spec.cloud.external_url}/v1"
-        found.append(Endpoint(name=f"{name}-cloud", url=url, model=service.served_name, place="Cloud", key_file=key))
+        found.append(
+            Endpoint(
+                name=f"{name}-cloud",
+                url=f"{service.spec.cloud.external_url}/v1",
+                model=service.served_name,
+                place="Cloud",
+                key_file=key,
+                scheduling=_scheduling(service, None),
+            )
+        )
     return tuple(found)
+
+
+def _scheduling(service: InferenceService, target: EdgeTarget | None) -> Literal["FCFS", "Priority"]:
+    """How the engine there orders what waits. vLLM's own default is FCFS."""
+    scheduling = asked_engine(service, target).scheduling
+    return (scheduling.policy if scheduling else None) or "FCFS"
 
 
 def _part(graph: SensorGraph, site: EdgeSite, node: Node, services: Mapping[str, InferenceService]) -> _Part | Refused:

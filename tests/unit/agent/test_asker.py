@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from aiohttp import web
@@ -12,7 +12,8 @@ from edgeglm_agent.reason.asker import ask
 from edgeglm_agent.reason.client import Client
 from edgeglm_agent.reason.prompt import question
 from edgeglm_agent.reason.request import Request
-from edgeglm_agent.reason.router import NobodyAnswers, Router
+from edgeglm_agent.reason.router import Load, NobodyAnswers, Router
+from edgeglm_agent.reason.urgency import Urgency
 from edgeglm_api.answer import Answer
 from edgeglm_api.bundle import Endpoint, Reasoning
 from edgeglm_api.sensor_graph import Output, Question
@@ -68,10 +69,11 @@ async def client() -> AsyncIterator[Client]:
 def a_router(client: Client, *engines: StubEngine) -> Router:
     router = Router(client)
     names = ("engine", "spare")
-    router.set_endpoints(
+    endpoints = [
         Endpoint(name=name, url=engine.url, model="tiny", place="Edge")
         for name, engine in zip(names, engines, strict=False)
-    )
+    ]
+    router.set_endpoints(endpoints, ceiling=2)
     return router
 
 
@@ -237,7 +239,7 @@ async def pointer(engine: StubEngine) -> AsyncIterator[str]:
 async def test_where_an_endpoint_points_on_to_nothing_is_sent(engine: StubEngine, client: Client, pointer: str) -> None:
     """The data may go to the endpoint's host, and nobody has allowed another."""
     router = Router(client)
-    router.set_endpoints([Endpoint(name="engine", url=pointer, model="tiny", place="Edge")])
+    router.set_endpoints([Endpoint(name="engine", url=pointer, model="tiny", place="Edge")], ceiling=2)
     with pytest.raises(NobodyAnswers):
         await ask(a_request("m1"), [(0, 1)], router)
     assert engine.asked == []
@@ -252,3 +254,44 @@ def test_the_prompt_of_six_machines_is_short_and_its_beginning_stable() -> None:
     assert "m1 (Machine): rms 2 mm/s !! min 1 max 3 last 2 slope +0/s; partOf line" in one[1]["content"]
     assert "m2 (Machine): rms 2 mm/s; partOf line" in one[1]["content"]
     assert "e1: m1 rms 12.5 mm/s is above its highHigh alarm limit 11" in one[1]["content"]
+
+
+@pytest.mark.parametrize(("scheduling", "told"), [("Priority", [-10, -10]), ("FCFS", [None, None])])
+async def test_an_engine_is_told_how_urgent_it_is_only_if_it_goes_by_that(
+    engine: StubEngine, client: Client, scheduling: Literal["FCFS", "Priority"], told: list[int | None]
+) -> None:
+    """In the repair, too. On other engines a priority can be an error."""
+    router = Router(client)
+    endpoint = Endpoint(name="engine", url=engine.url, model="tiny", place="Edge", scheduling=scheduling)
+    router.set_endpoints([endpoint], ceiling=2)
+    left = iter([says("normal"), says("anomaly", GOOD)])
+    engine.script = lambda _body: next(left)
+    await ask(a_request("m1"), [(0, 1)], router, urgency=Urgency.HIGH)
+    assert [body.get("priority") for body in engine.asked] == told
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_full_engine_is_left_alone_as_long_as_it_asked_for(
+    engine: StubEngine, client: Client, status: int
+) -> None:
+    """It is well, so the breaker stays closed; it is given less when the pause is over."""
+    router = a_router(client, engine)
+    engine.script = lambda _body: Scripted("engine is currently busy", status=status, retry_after="100")
+    for _ in range(3):
+        with pytest.raises(NobodyAnswers):
+            await ask(a_request("m1"), [(0, 1)], router)
+    assert len(engine.asked) == 1
+    assert router.states() == {"engine": "Closed"}
+    assert router.free() == {"engine": 0}
+    assert router.loads() == {"engine": Load(width=1, in_flight=0, busy=1, cuts=1)}
+
+
+@pytest.mark.parametrize("retry_after", ["Wed, 21 Oct 2026 07:28:00 GMT", "-5", "1e9", "soon", "9" * 4000, "\u0663"])
+async def test_a_wish_that_is_no_number_of_seconds_is_passed_over(
+    engine: StubEngine, client: Client, retry_after: str
+) -> None:
+    router = a_router(client, engine)
+    engine.script = lambda _body: Scripted("busy", status=503, retry_after=retry_after)
+    with pytest.raises(NobodyAnswers):
+        await ask(a_request("m1"), [(0, 1)], router)
+    assert router.loads()["engine"].busy == 1

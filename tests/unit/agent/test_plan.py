@@ -1,6 +1,9 @@
 """What is asked next, what is told together, and for what it is too late."""
 
+import msgspec
+
 from edgeglm_agent.reason.plan import plan
+from edgeglm_agent.reason.urgency import Urgency
 from edgeglm_agent.spool.requests import Waiting
 
 
@@ -37,3 +40,9 @@ def test_what_is_too_old_expires_together_and_first() -> None:
 def test_what_was_well_again_in_between_is_not_one_story() -> None:
     (only,) = plan([waits(0, "m1 z"), waits(20, "m1 z")], (), 50)
     assert (only.request_id, only.covers) == ("l1-0", ())
+
+
+def test_a_story_is_as_urgent_as_the_most_urgent_of_its_windows() -> None:
+    rows = [waits(0), msgspec.structs.replace(waits(10), priority="High"), waits(20)]
+    (only,) = plan(rows, (), 50)
+    assert (only.urgency, only.since_ns) == (Urgency.HIGH, 10)

@@ -94,6 +94,26 @@ def test_a_graph_without_anybody_to_ask_is_refused_with_the_cure(service: Any, r
     assert cure in refusals["line-1"].message
 
 
+def test_an_endpoint_says_whether_its_engine_goes_by_priority() -> None:
+    """The target's settings win over the service's; the cloud has the service's own."""
+    service = an_inference_service(
+        engine={"scheduling": {"policy": "Priority"}},
+        cloud={"externalURL": "https://llm.example"},
+        edge=[a_target(engine={"scheduling": {"policy": "FCFS"}})],
+    )
+    bundle, _ = compile_bundle(an_edge_site(), a_node(), [a_sensor_graph()], [service])
+    assert {each.place: each.scheduling for each in bundle.endpoints} == {"Cloud": "Priority", "Edge": "FCFS"}
+
+
+def test_the_priority_of_a_graph_reaches_the_site_and_the_usual_one_changes_no_digest() -> None:
+    usual, _ = compile_bundle(an_edge_site(), a_node(), [a_sensor_graph()], [EDGE_ONLY])
+    graph = a_sensor_graph(reasoning={"serviceRef": {"name": "llm"}, "priority": "High"})
+    high, _ = compile_bundle(an_edge_site(), a_node(), [graph], [EDGE_ONLY])
+    assert high.graphs[0].reasoning.priority == "High"
+    assert b"priority" not in encode(usual)
+    assert b"scheduling" not in encode(usual)
+
+
 def test_a_service_that_is_not_there_is_named() -> None:
     _, refusals = compile_bundle(an_edge_site(), a_node(), [a_sensor_graph()], [])
     assert refusals["line-1"].reason == "InferenceServiceNotFound"

@@ -1,0 +1,110 @@
+"""How many requests an endpoint has at once: more while it keeps up, fewer when it slows down or says that it is full.
+
+Additive increase, multiplicative decrease. It begins at the ceiling, which is what the site allows, and comes down to
+what the engine can bear in a few round trips. Pure: times are of one monotonic clock, in seconds, and come in from
+outside; so does chance.
+"""
+
+from typing import Final
+
+FIRST_PAUSE_SECONDS: Final = 0.5
+MOST_PAUSE_SECONDS: Final = 30.0
+MOST_RETRY_AFTER_SECONDS: Final = 300.0
+"""A server's word is kept up to here, so that a wrong one does not shut the site out for long."""
+SLOW: Final = 2.0
+"""So many times the usual latency is too slow. One batch differs from the next by less."""
+_FULL_FACTOR: Final = 0.5
+_SLOW_FACTOR: Final = 0.9
+_RECENT: Final = 1 / 16
+"""The weight of the newest answer in the recent latency."""
+_USUAL: Final = 1 / 512
+"""The same in the usual latency, where it rises; where it falls, it falls with the recent one."""
+
+
+class Width:
+    """State of one endpoint."""
+
+    def __init__(self, ceiling: int) -> None:
+        self._ceiling = ceiling
+        self._width = float(ceiling)
+        self._recent: float | None = None
+        self._usual = 0.0
+        self._cut_at = float("-inf")
+        self._full_at = float("-inf")
+        self._paused_until = float("-inf")
+        self._pause = FIRST_PAUSE_SECONDS
+        self.in_flight = 0
+        self.busy = 0
+        """How often it said that it is full."""
+        self.cuts = 0
+        """How often the width was made smaller."""
+
+    @property
+    def now(self) -> int:
+        """How many requests it may have at once; at least one."""
+        return max(int(self._width), 1)
+
+    def allow(self, ceiling: int) -> None:
+        """Take on another ceiling."""
+        self._ceiling = ceiling
+        self._width = min(self._width, float(ceiling))
+
+    def free(self, now: float) -> int:
+        """Return for how many more requests there is room; none while it is given a pause."""
+        return 0 if now < self._paused_until else max(self.now - self.in_flight, 0)
+
+    def began(self, now: float) -> None:
+        """One more is under way."""
+        self.in_flight += 1
+        if self.in_flight >= self.now:
+            self._full_at = now
+
+    def ended(self) -> None:
+        """It is not under way any more, whatever came of it."""
+        self.in_flight -= 1
+
+    def answered(self, *, began: float, now: float) -> None:
+        """An answer came: a step wider for each round trip in which all of the width was used, if it was fast."""
+        self._pause = FIRST_PAUSE_SECONDS
+        if self._is_slow(now - began):
+            self._cut(_SLOW_FACTOR, began, now)
+        elif self._full_at >= began:
+            self._width = min(self._width + 1 / self._width, float(self._ceiling))
+
+    def timed_out(self, *, began: float, now: float) -> None:
+        """No answer came in time, which is a latency, too. A single one of many does not make it narrower."""
+        if self._is_slow(now - began):
+            self._cut(_SLOW_FACTOR, began, now)
+
+    def refused(self, *, began: float, now: float, retry_after: float | None, chance: float) -> None:
+        """It is full: half as wide, and a pause as long as it asked for, or twice as long each time it is full again.
+
+        `chance` is from 0 to 1 and spreads the sites. Those that had begun before the last cut tell nothing new.
+        """
+        self.busy += 1
+        if retry_after is not None:
+            asked = min(retry_after, MOST_RETRY_AFTER_SECONDS)
+            self._rest(now, asked + chance * FIRST_PAUSE_SECONDS)
+        if self._cut(_FULL_FACTOR, began, now):
+            self._rest(now, self._pause * (1 + chance) / 2)
+            self._pause = min(self._pause * 2, MOST_PAUSE_SECONDS)
+
+    def _rest(self, now: float, seconds: float) -> None:
+        self._paused_until = max(self._paused_until, now + seconds)
+
+    def _is_slow(self, seconds: float) -> bool:
+        if self._recent is None:
+            self._recent = self._usual = seconds
+        self._recent += (seconds - self._recent) * _RECENT
+        drift = self._recent - self._usual
+        self._usual += drift * (_USUAL if drift > 0 else _RECENT)
+        return self._recent > SLOW * self._usual
+
+    def _cut(self, factor: float, began: float, now: float) -> bool:
+        """Make it narrower, once for all that were under way together; tell whether it was."""
+        if began <= self._cut_at:
+            return False
+        self._cut_at = now
+        self._width = max(self._width * factor, 1.0)
+        self.cuts += 1
+        return True
