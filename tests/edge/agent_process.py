@@ -40,18 +40,18 @@ class AgentProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(argv, stderr=log, env=os.environ | self.environment)
         if ready:
-            wait_for(self.ready, "the agent is not ready", seconds=20)
-            wait_for(self.listens, "the agent is not connected", seconds=20)
+            wait_for(self.ready, "the agent is not ready", seconds=60)
+            wait_for(self.listens, "the agent is not connected", seconds=60)
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def end(self) -> None:
         """End it, if it is still there."""
@@ -110,7 +110,7 @@ def _windowed(status: dict[str, Any]) -> bool:
     return bool(pending == status["spool"]["backlog"] == 0)
 
 
-def wait_for(condition: Callable[[], bool], otherwise: str, *, seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], otherwise: str, *, seconds: float = 60) -> None:
     """Wait for a state; the bound is only there so that a failure ends."""
     until = time.monotonic() + seconds
     while not condition():
