@@ -90,22 +90,23 @@ def main() -> int:
     install_packages((*BROKER_PACKAGES, Package("mosquitto-clients", "mosquitto_sub")))
     with tempfile.TemporaryDirectory() as folder:
         broker = BenchBroker(Path(folder) / "broker")
+        agent = AgentProcess(Path(folder))
         broker.start()
         try:
-            figures = measure(Path(folder), broker, options)
+            figures = measure(Path(folder), broker, agent, options)
         finally:
+            agent.end()
             broker.stop()
     sys.stdout.write(json.dumps(figures) + "\n")
     return 0 if figures["windowsThatDiffer"] == 0 else 1
 
 
-def measure(folder: Path, broker: Broker, options: argparse.Namespace) -> Figures:
+def measure(folder: Path, broker: Broker, agent: AgentProcess, options: argparse.Namespace) -> Figures:
     """Return the figures of one run."""
     span, lines = options.messages // options.entities, options.entities // MACHINES_PER_LINE
     messages = span * options.entities
     window_seconds = max(10, -(-span * lines // MOST_WINDOWS))
     load = Load(messages, options.entities, start=_start(span, window_seconds))
-    agent = AgentProcess(folder)
     agent.configure(_bundle(broker, window_seconds))
     peers = _peers(broker, messages)
     if not options.no_node_red:
