@@ -30,7 +30,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from bench.ingest.load import ALARM, HIGHEST, PROPERTIES, Load, differences, expected, found
+from bench.ingest.load import (
+    ALARM,
+    HIGHEST,
+    LATE_MILLIS,
+    MACHINES_PER_LINE,
+    PROPERTIES,
+    Load,
+    differences,
+    expected,
+    found,
+)
 from bench.ingest.node_red import NodeRed, install
 from bench.ingest.publisher import publish
 from edgeglm_api.bundle import Broker as BrokerRules
@@ -60,7 +70,7 @@ FILTER: Final = "plant/#"
 BOUND_SECONDS: Final = 3600
 MOST_WINDOWS: Final = 1500
 """All of them wait for an engine that is not there, and the agent stops reading when 2,000 requests wait."""
-LOOK_SECONDS: Final = 0.1
+LOOK_SECONDS: Final = 0.5
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 Figures = dict[str, Any]
@@ -80,22 +90,23 @@ def main() -> int:
     install_packages((*BROKER_PACKAGES, Package("mosquitto-clients", "mosquitto_sub")))
     with tempfile.TemporaryDirectory() as folder:
         broker = BenchBroker(Path(folder) / "broker")
+        agent = AgentProcess(Path(folder))
         broker.start()
         try:
-            figures = measure(Path(folder), broker, options)
+            figures = measure(Path(folder), broker, agent, options)
         finally:
+            agent.end()
             broker.stop()
     sys.stdout.write(json.dumps(figures) + "\n")
     return 0 if figures["windowsThatDiffer"] == 0 else 1
 
 
-def measure(folder: Path, broker: Broker, options: argparse.Namespace) -> Figures:
+def measure(folder: Path, broker: Broker, agent: AgentProcess, options: argparse.Namespace) -> Figures:
     """Return the figures of one run."""
-    messages, lines = options.messages, -(-options.entities // 100)
-    span = -(-messages // options.entities)
-    load = Load(messages, options.entities, start=int(time.time()) - span - 60)
+    span, lines = options.messages // options.entities, options.entities // MACHINES_PER_LINE
+    messages = span * options.entities
     window_seconds = max(10, -(-span * lines // MOST_WINDOWS))
-    agent = AgentProcess(folder)
+    load = Load(messages, options.entities, start=_start(span, window_seconds))
     agent.configure(_bundle(broker, window_seconds))
     peers = _peers(broker, messages)
     if not options.no_node_red:
@@ -117,6 +128,11 @@ def measure(folder: Path, broker: Broker, options: argparse.Namespace) -> Figure
         figures |= _drain(agent, messages)
     figures |= _check(agent, load, window_seconds)
     return figures | _ratios(figures)
+
+
+def _start(span: int, window_seconds: int) -> int:
+    """Return a while ago, in a window that the late ones among the first messages fall into as well."""
+    return (int(time.time()) - span - 60) // window_seconds * window_seconds + 1 + LATE_MILLIS // 1000
 
 
 def _peers(broker: Broker, messages: int) -> Peers:
