@@ -33,6 +33,7 @@ NODE_PACKAGES = (
 IMAGE_PACKAGES = (Package("buildah", "buildah"), Package("mmdebstrap", "mmdebstrap"))
 # The broker of a site is a plain program, with a small configuration of the lab's own.
 BROKER_PACKAGES = (Package("mosquitto", "mosquitto"),)
+COMPILER_PACKAGES = (Package("gcc", "gcc"), Package("libc6-dev", "gencat"))
 
 
 class MissingPackagesError(RuntimeError):

@@ -4,6 +4,7 @@ import random
 import subprocess
 from pathlib import Path
 
+from tests.cluster.debian import COMPILER_PACKAGES, install
 from tests.edge.agent_process import AgentProcess
 
 BLOCK_BYTES = 4096
@@ -19,7 +20,8 @@ class PowerCut:
         self._copies.mkdir()
         self._moments = random.Random(11)  # noqa: S311 - the same damage again
         library = folder / "power_cut.so"
-        subprocess.run(["/usr/bin/gcc", "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"], check=True)
+        install(COMPILER_PACKAGES)
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"], check=True)
         agent.environment |= {"LD_PRELOAD": str(library), "POWER_CUT_COPIES": str(self._copies)}
         self.damaged = 0
         """Files that were not as they were synced last."""

@@ -56,8 +56,9 @@ def asked_at_site(service: InferenceService, target: EdgeTarget) -> str:
 
 
 def asked_of_agent(site: EdgeSite, key_secrets: Sequence[str], broker_secrets: Sequence[tuple[str, str]]) -> str:
-    """Of a site's agent: where it is, whose store it has, which Secrets it needs."""
-    return _digest([site.metadata.uid, site.spec.node_name, *key_secrets, *broker_secrets])
+    """Of a site's agent: where it is, whose store it has, which Secrets it needs, whom it may ask."""
+    hosts = [site.spec.endpoint_hosts] if site.spec.endpoint_hosts else []
+    return _digest([site.metadata.uid, site.spec.node_name, *key_secrets, *broker_secrets, *hosts])
 
 
 def _of_nodes(accelerator: CloudAccelerator | None) -> CloudAccelerator | None:
