@@ -50,7 +50,7 @@ class ModelSource(Model, frozen=True, kw_only=True):
     """What is served, and where its weights come from."""
 
     uri: str
-    """`hf://owner/name`, `pvc://claim/path` or `file:///path/on/the/node`."""
+    """`hf://owner/name`, `ms://owner/name`, `pvc://claim/path` or `file:///path/on/the/node`."""
     revision: str | None = None
     name: str | None = None
     """The name clients ask for; absent, the object's own name."""

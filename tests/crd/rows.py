@@ -197,7 +197,7 @@ SHAPE: Final = {
 CACHES: Final = {"pvc": "weights", "hostPath": "/var/lib/edgeglm/cache", "size": "40Gi"}
 ONE_CACHE = "set exactly one of pvc, hostPath and size"
 NO_PLACE = "say where to serve; set spec.cloud, spec.edge or both"
-BAD_URI = "use hf://OWNER/NAME, pvc://CLAIM/PATH or file:///PATH"
+BAD_URI = "use hf://OWNER/NAME, ms://OWNER/NAME, pvc://CLAIM/PATH or file:///PATH"
 ONE_SELECTOR = "set exactly one of nodeGroup, nodeSelector and nodeNames"
 KEY_IN_ARGUMENTS = "use spec.auth.apiKeySecretRef"
 RISING = "limits must rise"
@@ -226,6 +226,13 @@ ROWS: Final = (
     Row("a name with a dot", service("a.b"), "beginning with a letter"),
     # InferenceService: the model.
     Row("a hub model", model("hf://zai-org/glm-4-9b-chat-hf", revision="refs/pr/1", name="glm", aliases=["a", "b"])),
+    Row("a model of ModelScope", model("ms://ZhipuAI/glm-4-9b-chat-hf", revision="master")),
+    Row("a model of ModelScope without an owner", model("ms://glm"), BAD_URI),
+    Row("a model of ModelScope, cached", service(model={"uri": "ms://a/b"}, cloud={"cache": {"size": "40Gi"}})),
+    Row(
+        "a model of ModelScope at the edge",
+        at_edge(model={"uri": "ms://a/b"}, download={"maxBytesPerSecond": 1_000_000}),
+    ),
     Row("a claim", model("pvc://weights/a/b")),
     Row("a claim without a path", model("pvc://weights")),
     Row("a directory of the node", model("file:///srv/models/glm")),

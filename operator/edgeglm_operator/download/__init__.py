@@ -7,6 +7,7 @@ It runs in init containers, from the operator's image. It knows nothing of Kuber
 | `listing` | which files make up a model at one commit, and how each is checked |
 | `web` | HTTP: what is worth another try, and what is not |
 | `hub` | the Hub's HTTP API |
+| `modelscope` | ModelScope's HTTP API |
 | `part` | one file on its way to the disk |
 | `fetch` | from the web into a part, however often the line breaks |
 | `cache` | the directory: snapshots that appear whole, one downloader at a time, what a branch last meant |

@@ -15,6 +15,7 @@ from edgeglm_operator.download.fetch import fetch
 from edgeglm_operator.download.hub import Hub
 from edgeglm_operator.download.link import Link
 from edgeglm_operator.download.listing import Entry, needed
+from edgeglm_operator.download.modelscope import ModelScope
 from edgeglm_operator.download.pace import Pace
 from edgeglm_operator.download.part import Part, size_on_disk
 from edgeglm_operator.download.patience import Patience
@@ -43,7 +44,7 @@ class Wish:
 class Means:
     """How to get there."""
 
-    hub: Hub
+    hub: Hub | ModelScope
     pace: Pace
     patience: Patience
     now: Callable[[], datetime]
@@ -74,7 +75,7 @@ def _alone(wish: Wish, means: Means, snapshot: Snapshot) -> LastMessage:
         return _whole() if snapshot.is_whole else _bring(wish, means, snapshot)
 
 
-def _commit(wish: Wish, cache: Cache, hub: Hub) -> str:
+def _commit(wish: Wish, cache: Cache, hub: Hub | ModelScope) -> str:
     """What the revision means now; where the hub is out of reach, what it meant last, if that is there."""
     try:
         return hub.commit_of(wish.revision)

@@ -42,13 +42,17 @@ class Body:
 class Web:
     """Requests with the token of one hub."""
 
-    def __init__(self, token: str = "", proxy: str = "", *, timeout: urllib3.Timeout = TIMEOUT) -> None:
+    def __init__(
+        self, token: str = "", proxy: str = "", *, cookie: str = "", timeout: urllib3.Timeout = TIMEOUT
+    ) -> None:
         options: dict[str, Any] = {"timeout": timeout, "retries": _REDIRECTS}
         self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
         self._headers = {"User-Agent": "edgeglm-download", "Accept-Encoding": "identity"}
         self._has_token = bool(token)
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
+        if token and cookie:
+            self._headers["Cookie"] = f"{cookie}={token}"
 
     def json(self, url: str) -> tuple[Any, str]:
         """One answer, and the address of the next page, empty when there is none."""

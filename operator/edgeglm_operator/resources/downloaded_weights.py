@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from edgeglm_api.download import CONTAINER_PREFIX
-from edgeglm_api.inference_service import InferenceService, SecretRef
+from edgeglm_api.inference_service import InferenceService
 from edgeglm_operator.resources.manifest import Manifest
 from edgeglm_operator.resources.own_directory import own_directory
 from edgeglm_operator.resources.pod_security import container_context
 from edgeglm_operator.resources.vllm import CACHE
-from edgeglm_operator.resources.weights import HUB, MOUNT, VOLUME, Weights
+from edgeglm_operator.resources.weights import HUB, MODELSCOPE, MOUNT, VOLUME, Weights
 from edgeglm_operator.resources.weights_cache import WeightsCache
 
 SHARES_PERCENT: Final = (10, 25, 50, 75, 100)
@@ -38,7 +38,7 @@ class Download:
 
 
 def downloaded_weights(download: Download, cache: WeightsCache) -> Weights:
-    """Of `hf://OWNER/NAME`."""
+    """Of `hf://OWNER/NAME` or `ms://OWNER/NAME`."""
     owner = (own_directory("own-cache", download.image, VOLUME, MOUNT),) if cache.is_on_node else ()
     shares = (_container(download, cache, percent) for percent in SHARES_PERCENT)
     return Weights(model=LINK, volume=cache.volume, preparing=(*owner, *shares))
@@ -55,7 +55,7 @@ def _container(download: Download, cache: WeightsCache, percent: int) -> Manifes
         "imagePullPolicy": "IfNotPresent",
         "command": ["edgeglm-download"],
         "args": [*_arguments(download, cache), f"--until={percent}"],
-        **_credentials(download.service.spec.model.credentials_secret_ref),
+        **_credentials(download),
         "resources": {"requests": requests, "limits": {"memory": "256Mi"}},
         "securityContext": container_context() | {"readOnlyRootFilesystem": True},
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -76,9 +76,11 @@ def _arguments(download: Download, cache: WeightsCache) -> list[str]:
     return [download.uri.removeprefix(HUB), f"--cache={MOUNT}", f"--link={LINK}", *given]
 
 
-def _credentials(secret: SecretRef | None) -> Manifest:
+def _credentials(download: Download) -> Manifest:
     """Only here: the engine has no use for them, and whoever breaks into it none either."""
+    secret = download.service.spec.model.credentials_secret_ref
     if secret is None:
         return {}
     reference = {"secretKeyRef": {"name": secret.name, "key": "token"}}
-    return {"env": [{"name": "HF_TOKEN", "valueFrom": reference}]}
+    variable = "MODELSCOPE_API_TOKEN" if download.uri.startswith(MODELSCOPE) else "HF_TOKEN"
+    return {"env": [{"name": variable, "valueFrom": reference}]}

@@ -7,9 +7,10 @@ from typing import Final
 from edgeglm_operator.resources.manifest import Manifest
 
 HUB: Final = "hf://"
+MODELSCOPE: Final = "ms://"
 CLAIM: Final = "pvc://"
 NODE_PATH: Final = "file://"
-SCHEMES: Final = (HUB, CLAIM, NODE_PATH)
+SCHEMES: Final = (HUB, MODELSCOPE, CLAIM, NODE_PATH)
 
 MOUNT: Final = "/models"
 VOLUME: Final = "weights"
@@ -32,8 +33,8 @@ class Weights:
 
 
 def is_downloaded(uri: str) -> bool:
-    """Whether a URI that was accepted is `hf://OWNER/NAME`; the others are mounted."""
-    return uri.startswith(HUB)
+    """Whether a URI that was accepted is `hf://OWNER/NAME` or `ms://OWNER/NAME`; the others are mounted."""
+    return uri.startswith((HUB, MODELSCOPE))
 
 
 def mounted_weights(uri: str) -> Weights:

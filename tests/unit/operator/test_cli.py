@@ -98,7 +98,10 @@ def spec(text: str) -> str:
             spec("{model: {uri: 'hf://a/b', alias: [x]}, cloud: {}}"),
             "spec.model.alias: is not a field, did you mean aliases; allowed are aliases, credentialsSecretRef",
         ),
-        (spec("{model: {uri: x}, cloud: {}}"), "spec.model.uri: use hf://OWNER/NAME, pvc://CLAIM/PATH or file:///PATH"),
+        (
+            spec("{model: {uri: x}, cloud: {}}"),
+            "spec.model.uri: use hf://OWNER/NAME, ms://OWNER/NAME, pvc://CLAIM/PATH or file:///PATH",
+        ),
         (
             spec("{model: {uri: 'hf://a/b'}, cloud: {}, engine: {dtype: int4}}"),
             'spec.engine.dtype: is "int4"; allowed are auto, bfloat16, float16, float32',

@@ -60,7 +60,7 @@ def test_the_program_takes_every_argument_that_it_is_given() -> None:
 
 def test_what_is_not_asked_for_is_left_to_the_program() -> None:
     told = _parser().parse_args(downloads(in_cloud())[0]["args"])
-    assert (told.revision, told.endpoint, told.proxy) == ("main", "https://huggingface.co", "")
+    assert (told.revision, told.endpoint, told.proxy) == ("", "", "")
     assert (told.allowed_bytes, told.max_bytes_per_second) == (None, None)
 
 
@@ -104,6 +104,13 @@ def test_at_a_site_weights_stay_on_the_node_and_namespaces_stay_apart() -> None:
 def test_a_sites_line_is_left_some_room() -> None:
     pod = at_edge(download={"maxBytesPerSecond": 500_000})
     assert {_parser().parse_args(each["args"]).max_bytes_per_second for each in downloads(pod)} == {500_000}
+
+
+def test_a_model_of_modelscope_comes_the_same_way_with_its_own_token() -> None:
+    pod = in_cloud(model={"uri": "ms://a/b", "credentialsSecretRef": {"name": "scope"}})
+    assert {_parser().parse_args(each["args"]).repository for each in downloads(pod)} == {"ms://a/b"}
+    assert {env["name"] for each in downloads(pod) for env in each["env"]} == {"MODELSCOPE_API_TOKEN"}
+    assert "scope" not in str(pod["containers"])
 
 
 def test_weights_that_are_at_hand_are_not_downloaded() -> None:
