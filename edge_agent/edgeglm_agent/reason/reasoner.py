@@ -15,7 +15,7 @@ from edgeglm_agent.spool.desk import Desk
 POLL_SECONDS: Final = 1.0
 """How often expiry is looked at when nothing else happens."""
 REST_SECONDS: Final = 1.0
-"""After nobody could be asked, or something failed that should not."""
+"""How long a request rests that nobody answered, and everything after something failed that should not."""
 
 log = logging.getLogger(__name__)
 
@@ -69,22 +69,26 @@ class Reasoner:
         await asyncio.sleep(0)
 
     async def _answer(self, claim: Claim) -> None:
+        if not await self._is_answered(claim):
+            await asyncio.sleep(REST_SECONDS)
+            await self._desk.run(self._docket.release, claim)
+            self._wake.set()
+
+    async def _is_answered(self, claim: Claim) -> bool:
         try:
             answer = await ask(claim.request, claim.spans, self._router, urgency=claim.urgency)
             await self._desk.run(self._docket.answer, claim, answer)
             self._on_answer()
         except NobodyAnswers:
-            await self._give_back(claim)
+            return False
         except Exception as error:  # noqa: BLE001 - counted and logged; the request waits, the others go on
             self._fault(f"request {claim.request.id} failed", error)
-            await self._give_back(claim)
+            return False
+        else:
+            return True
         finally:
             self.asking -= 1
             self._wake.set()
-
-    async def _give_back(self, claim: Claim) -> None:
-        self._rest_until = asyncio.get_running_loop().time() + REST_SECONDS
-        await self._desk.run(self._docket.release, claim)
 
     def _fault(self, what: str, error: Exception) -> None:
         self.faults += 1

@@ -17,7 +17,7 @@ _FULL_FACTOR: Final = 0.5
 _SLOW_FACTOR: Final = 0.9
 _RECENT: Final = 1 / 16
 """The weight of the newest answer in the recent latency."""
-_USUAL: Final = 1 / 512
+_USUAL: Final = 1 / 4096
 """The same in the usual latency, where it rises; where it falls, it falls with the recent one."""
 
 
