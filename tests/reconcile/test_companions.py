@@ -188,45 +188,33 @@ async def test_the_autoscaler_that_keda_makes_is_kedas(cluster: InMemoryCluster)
     assert ("list", AUTOSCALERS) not in [(verb, kind) for verb, kind, _ in cluster.requests[before:]]
 
 
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        ({"Ready": "Unknown"}, ("Unknown", "WaitingForAutoscaler")),
-        ({"Ready": "True", "Fallback": "False", "Paused": "False"}, ("True", "Scaling")),
-        ({"Ready": "False", "Fallback": "Unknown"}, ("False", "AutoscalerFailing")),
-        ({"Ready": "True", "Fallback": "True"}, ("False", "FallingBack")),
-        ({"Ready": "True", "HPAActive": "False"}, ("False", "AutoscalerFailing")),
-        ({"Ready": "True", "Paused": "True"}, ("False", "AutoscalerPaused")),
-    ],
-)
-async def test_what_keda_says_of_it_is_told(
-    cluster: InMemoryCluster, said: dict[str, str], told: tuple[str, str]
-) -> None:
-    cluster.offer(SCALED_OBJECTS)
-    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
-    operator = await operated(cluster)
-    says(cluster, SCALED_OBJECTS, {"conditions": conditions(said)})
-    await operator.look()
-
-    assert condition(cluster) == told
+OF_KEDA = (SCALED_OBJECTS, SCALED_OBJECTS)
+OF_KUBERNETES = (POD_METRICS, AUTOSCALERS)
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("whose", "said", "told"),
     [
-        ({"AbleToScale": "True"}, ("Unknown", "WaitingForAutoscaler")),
-        ({"AbleToScale": "True", "ScalingActive": "True"}, ("True", "Scaling")),
-        ({"AbleToScale": "True", "ScalingActive": "False"}, ("False", "AutoscalerFailing")),
-        ({"AbleToScale": "False", "ScalingActive": "True"}, ("False", "AutoscalerFailing")),
+        (OF_KEDA, {"Ready": "Unknown"}, ("Unknown", "WaitingForAutoscaler")),
+        (OF_KEDA, {"Ready": "True", "Fallback": "False", "Paused": "False"}, ("True", "Scaling")),
+        (OF_KEDA, {"Ready": "False", "Fallback": "Unknown"}, ("False", "AutoscalerFailing")),
+        (OF_KEDA, {"Ready": "True", "Fallback": "True"}, ("False", "FallingBack")),
+        (OF_KEDA, {"Ready": "True", "HPAActive": "False"}, ("False", "AutoscalerFailing")),
+        (OF_KEDA, {"Ready": "True", "Paused": "True"}, ("False", "AutoscalerPaused")),
+        (OF_KUBERNETES, {"AbleToScale": "True"}, ("Unknown", "WaitingForAutoscaler")),
+        (OF_KUBERNETES, {"AbleToScale": "True", "ScalingActive": "True"}, ("True", "Scaling")),
+        (OF_KUBERNETES, {"AbleToScale": "True", "ScalingActive": "False"}, ("False", "AutoscalerFailing")),
+        (OF_KUBERNETES, {"AbleToScale": "False", "ScalingActive": "True"}, ("False", "AutoscalerFailing")),
     ],
 )
-async def test_what_kubernetes_own_autoscaler_says_is_told(
-    cluster: InMemoryCluster, said: dict[str, str], told: tuple[str, str]
+async def test_what_an_autoscaler_says_is_told(
+    cluster: InMemoryCluster, whose: tuple[Kind, Kind], said: dict[str, str], told: tuple[str, str]
 ) -> None:
-    cluster.offer(POD_METRICS)
+    offered, kind = whose
+    cluster.offer(offered)
     cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
     operator = await operated(cluster)
-    says(cluster, AUTOSCALERS, {"conditions": conditions(said)})
+    says(cluster, kind, {"conditions": conditions(said)})
     await operator.look()
 
     assert condition(cluster) == told

@@ -106,33 +106,26 @@ def renumbered(bundle: Bundle, previous: BundleStatus | None) -> Bundle:
 
 def endpoints_of(service: InferenceService, node: Node) -> tuple[Endpoint, ...]:
     """Where a site reaches a service: its own replica, if a target selects the node; the cloud's, if it has an URL."""
-    name, auth = service.metadata.name, service.spec.auth
-    key = key_file(auth.api_key_secret_ref) if auth else None
     found = []
     target = next((target for target in service.spec.edge if sites_of(target.sites, [node])), None)
     if target is not None:
-        found.append(
-            Endpoint(
-                name=f"{name}-edge",
-                url=f"http://127.0.0.1:{target.port}/v1",
-                model=service.served_name,
-                place="Edge",
-                key_file=key,
-                scheduling=_scheduling(service, target),
-            )
-        )
+        found.append(_endpoint(service, target, f"http://127.0.0.1:{target.port}/v1"))
     if service.spec.cloud is not None and service.spec.cloud.external_url:
-        found.append(
-            Endpoint(
-                name=f"{name}-cloud",
-                url=f"{service.spec.cloud.external_url}/v1",
-                model=service.served_name,
-                place="Cloud",
-                key_file=key,
-                scheduling=_scheduling(service, None),
-            )
-        )
+        found.append(_endpoint(service, None, f"{service.spec.cloud.external_url}/v1"))
     return tuple(found)
+
+
+def _endpoint(service: InferenceService, target: EdgeTarget | None, url: str) -> Endpoint:
+    """The service at an edge target, or in the cloud where there is none."""
+    auth = service.spec.auth
+    return Endpoint(
+        name=f"{service.metadata.name}-{'edge' if target else 'cloud'}",
+        url=url,
+        model=service.served_name,
+        place="Edge" if target else "Cloud",
+        key_file=key_file(auth.api_key_secret_ref) if auth else None,
+        scheduling=_scheduling(service, target),
+    )
 
 
 def _scheduling(service: InferenceService, target: EdgeTarget | None) -> Literal["FCFS", "Priority"]:
