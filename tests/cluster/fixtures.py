@@ -30,13 +30,13 @@ def cluster() -> Iterator[AnyCluster]:
     if theirs:
         yield SomeonesCluster(Path(theirs))
         return
-    yield from _ours("t", Cluster.up)
+    yield from a_cluster("t", Cluster.up)
 
 
 @pytest.fixture(scope="session")
 def node_cluster() -> Iterator[Cluster]:
     """A cluster with the two real nodes cloud-1 and edge-1."""
-    yield from _ours("n", Cluster.up_with_nodes)
+    yield from a_cluster("n", Cluster.up_with_nodes)
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +74,7 @@ def broker(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
         each.stop()
 
 
-def _ours(kind: str, start: Callable[[Cluster], None]) -> Iterator[Cluster]:
+def a_cluster(kind: str, start: Callable[[Cluster], None]) -> Iterator[Cluster]:
     """A cluster of this worker; its name is taken while it lives, so a free name with a cluster is a left-over."""
     with first_free(kind) as name:
         left_over = find_instance(name)

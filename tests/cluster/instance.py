@@ -52,13 +52,13 @@ class Instance:
 
     @property
     def service_subnet(self) -> str:
-        """The range of ClusterIPs."""
-        return f"{self.address(96, 0)}/20"
+        """The range of ClusterIPs: the benches make more services than the 4,094 of a /20."""
+        return f"{self.address(128, 0)}/17"
 
     @property
     def api_address(self) -> str:
         """The ClusterIP of the `kubernetes` service: the API server binds to it when there are real nodes."""
-        return self.address(96, 1)
+        return self.address(128, 1)
 
 
 def default_directory(name: str) -> Path:

@@ -57,10 +57,13 @@ def _of_service(store: Store, change: Change) -> Iterator[Key]:
         return
     yield Key(FLEET, namespace, "")
     yield from _sites_and_graphs(store, namespace)
-    ports = _ports(change.before) | _ports(change.after)
-    for other in store.services.all():
-        if ports & _ports(other):
-            yield _key_of_service(other)
+    yield from _sharing_ports(store, _ports(change.before) | _ports(change.after))
+
+
+def _sharing_ports(store: Store, ports: set[int]) -> Iterator[Key]:
+    """Those that may want a port at the same site. Most have none: a fleet that is listed is not gone through for each."""
+    if ports:
+        yield from (_key_of_service(other) for other in store.services.all() if ports & _ports(other))
 
 
 def _of_graph(store: Store, change: Change) -> Iterator[Key]:
