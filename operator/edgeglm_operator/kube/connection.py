@@ -6,6 +6,7 @@ The official client reads both, tokens that rotate included. Kopf has a connecti
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.request import getproxies
 
 import yaml
 from kubernetes.aio import config
@@ -61,6 +62,8 @@ async def connect(kubeconfig: Path | None) -> Connection:
     else:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     configuration.connection_pool_maxsize = MAX_CONNECTIONS
+    # The environment may name a proxy. Without one aiohttp would still read ~/.netrc in a thread before each request.
+    configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
     return Connection(configuration)
 
 

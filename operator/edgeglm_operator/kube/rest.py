@@ -9,13 +9,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import urlencode
 
 import aiohttp
-import msgspec
 from kubernetes.aio.client import ApiClient
 
+from edgeglm_operator.kube.answer import decode_answer
 from edgeglm_operator.kube.client import FIELD_MANAGER, PAGE_SIZE, Manifest
 from edgeglm_operator.kube.connection import Connection
 from edgeglm_operator.kube.errors import NotFound, Throttled, Unavailable, error_of
@@ -185,7 +185,7 @@ class RestClient:
             raise Unavailable(f"{request.method} {request.path}: {str(error) or type(error).__name__}") from error
         finally:
             self._observe(request.verb, status, time.monotonic() - started)
-        body = _decode(raw)
+        body = decode_answer(raw)
         if status == 429:
             raise Throttled(str(body.get("message")), retry_after)
         if status >= 400:
@@ -214,12 +214,3 @@ def _identity(manifest: Manifest) -> tuple[Kind, str, str]:
 def _seconds(retry_after: str | None) -> float:
     """The API server sends whole seconds; a proxy in between may send a date, for which a second has to do."""
     return float(retry_after) if retry_after and retry_after.isdecimal() else 1.0
-
-
-def _decode(raw: bytes) -> dict[str, Any]:
-    """The JSON of an answer; a proxy in between may answer in words."""
-    try:
-        body = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
-        return {"message": raw[:500].decode(errors="replace")}
-    return body if isinstance(body, dict) else {"message": str(body)}

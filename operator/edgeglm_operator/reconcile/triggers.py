@@ -61,7 +61,7 @@ def _of_service(store: Store, change: Change) -> Iterator[Key]:
 
 
 def _sharing_ports(store: Store, ports: set[int]) -> Iterator[Key]:
-    """Those that may want a port at the same site. Most have none: a fleet that is listed is not gone through for each."""
+    """Those that may want a port at the same site. Most want none, and then the fleet is not gone through."""
     if ports:
         yield from (_key_of_service(other) for other in store.services.all() if ports & _ports(other))
 
