@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeglm_operator.kube.answer import decode_answer
@@ -26,11 +26,13 @@ def with_book(thing: dict[str, Any]) -> dict[str, Any]:
     return {**thing, "metadata": {**thing["metadata"], "managedFields": BOOK}}
 
 
+@settings(deadline=None)
 @given(objects)
 def test_an_object_is_as_it_was_sent_but_for_the_book_of_fields(thing: dict[str, Any]) -> None:
     assert decode_answer(msgspec.json.encode(with_book(thing))) == thing
 
 
+@settings(deadline=None)
 @given(st.lists(objects, max_size=3))
 def test_so_are_the_items_of_a_list(things: list[dict[str, Any]]) -> None:
     page = {"kind": "ThingList", "metadata": {"continue": "next"}, "items": [with_book(each) for each in things]}
