@@ -7,7 +7,7 @@ get pods` shows it too, as `Init:2/5`.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from edgeglm_api.download import CONTAINER_PREFIX
 from edgeglm_api.inference_service import InferenceService
@@ -15,7 +15,7 @@ from edgeglm_operator.resources.manifest import Manifest
 from edgeglm_operator.resources.own_directory import own_directory
 from edgeglm_operator.resources.pod_security import container_context
 from edgeglm_operator.resources.vllm import CACHE
-from edgeglm_operator.resources.weights import HUB, MODELSCOPE, MOUNT, VOLUME, Weights
+from edgeglm_operator.resources.weights import HUB, MODELSCOPE, MOUNT, S3, VOLUME, Weights
 from edgeglm_operator.resources.weights_cache import WeightsCache
 
 SHARES_PERCENT: Final = (10, 25, 50, 75, 100)
@@ -23,6 +23,23 @@ SHARES_PERCENT: Final = (10, 25, 50, 75, 100)
 
 LINK: Final = f"{CACHE}/model"
 """What the engine serves: a link in the pod's own volume, to the commit that this pod keeps."""
+
+
+class _Variable(NamedTuple):
+    """What the program reads, and the key of the Secret that it comes from."""
+
+    name: str
+    key: str
+    is_optional: bool = False
+
+
+_OF_S3: Final = (
+    _Variable("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
+    _Variable("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
+    _Variable("AWS_SESSION_TOKEN", "AWS_SESSION_TOKEN", is_optional=True),
+    _Variable("AWS_REGION", "AWS_REGION", is_optional=True),
+)
+"""The names that S3's own tools read, which many a Secret has already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +55,7 @@ class Download:
 
 
 def downloaded_weights(download: Download, cache: WeightsCache) -> Weights:
-    """Of `hf://OWNER/NAME` or `ms://OWNER/NAME`."""
+    """Of `hf://OWNER/NAME`, `ms://OWNER/NAME` or `s3://BUCKET/PREFIX`."""
     owner = (own_directory("own-cache", download.image, VOLUME, MOUNT),) if cache.is_on_node else ()
     shares = (_container(download, cache, percent) for percent in SHARES_PERCENT)
     return Weights(model=LINK, volume=cache.volume, preparing=(*owner, *shares))
@@ -81,6 +98,16 @@ def _credentials(download: Download) -> Manifest:
     secret = download.service.spec.model.credentials_secret_ref
     if secret is None:
         return {}
-    reference = {"secretKeyRef": {"name": secret.name, "key": "token"}}
-    variable = "MODELSCOPE_API_TOKEN" if download.uri.startswith(MODELSCOPE) else "HF_TOKEN"
-    return {"env": [{"name": variable, "valueFrom": reference}]}
+    return {"env": [_variable(secret.name, variable) for variable in _variables(download.uri)]}
+
+
+def _variables(uri: str) -> tuple[_Variable, ...]:
+    if uri.startswith(S3):
+        return _OF_S3
+    return (_Variable("MODELSCOPE_API_TOKEN" if uri.startswith(MODELSCOPE) else "HF_TOKEN", "token"),)
+
+
+def _variable(secret: str, variable: _Variable) -> Manifest:
+    optional = {"optional": True} if variable.is_optional else {}
+    reference = {"name": secret, "key": variable.key, **optional}
+    return {"name": variable.name, "valueFrom": {"secretKeyRef": reference}}
