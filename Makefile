@@ -30,7 +30,7 @@ format: $(READY) ## write the code in the one style
 	$(BIN)/ruff format .
 
 test-fast: $(READY) ## the tests that need nothing but Python, but for the slow ones
-	$(BIN)/pytest -q -n 2 -m 'not cluster and not node and not engine and not broker and not slow'
+	$(BIN)/pytest -q -n 2 -m 'not cluster and not node and not engine and not broker and not store and not slow'
 
 test: parts ## every test, on real parts; sets up what is missing
 	$(BIN)/python -m tests.cluster build --for-tests
@@ -43,7 +43,7 @@ record: $(READY) ## write down for later releases what this one makes of the gol
 	$(BIN)/pytest -q tests/upgrade --record-release=$(RELEASE)
 
 lock: $(READY) ## write requirements/*.txt anew from pyproject.toml
-	for extra in operator agent dev; do \
+	for extra in operator agent store dev; do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	    --extra $$extra --python-version 3.11 --output-file requirements/$$extra.txt pyproject.toml; done
 
@@ -54,7 +54,7 @@ figures: $(READY) ## lengths of functions, and tests against code
 
 parts: $(READY) ## whatever real part is missing: it compiles while downloads and disks are waited for
 	$(BIN)/python -m tests.cluster build & \
-	$(BIN)/python -m tests.engine setup && $(BIN)/python -m tests.cluster stock pause operator agent engine && wait $$!
+	$(BIN)/python -m tests.store && $(BIN)/python -m tests.engine setup && $(BIN)/python -m tests.cluster stock pause operator agent engine && wait $$!
 
 engine: $(READY) ## a real vLLM for the CPU, with its two small models
 	$(BIN)/python -m tests.engine setup

@@ -29,6 +29,7 @@ class Outcome(StrEnum):
     CREDENTIALS_MISSING = "CredentialsMissing"
     FORBIDDEN = "Forbidden"
     CHECKSUM_MISMATCH = "ChecksumMismatch"
+    CHECKSUM_MISSING = "ChecksumMissing"
     UNREACHABLE = "Unreachable"
     CACHE_NOT_WRITABLE = "CacheNotWritable"
 

@@ -11,6 +11,7 @@ import pytest
 import urllib3
 
 from edgeglm_api.download import LastMessage, Outcome
+from edgeglm_operator.download.digest import Digest
 from edgeglm_operator.download.download import Means, Wish, download
 from edgeglm_operator.download.errors import (
     CacheNotWritable,
@@ -24,7 +25,7 @@ from edgeglm_operator.download.errors import (
     of_disk,
 )
 from edgeglm_operator.download.hub import Hub
-from edgeglm_operator.download.listing import Digest, Entry, is_inside, needed
+from edgeglm_operator.download.listing import Entry, is_inside, needed
 from edgeglm_operator.download.pace import Pace
 from edgeglm_operator.download.patience import LONGEST_WISH_SECONDS, PAUSES_SECONDS, Patience
 from edgeglm_operator.download.web import TIMEOUT, Web
@@ -96,7 +97,7 @@ class Pod:
         way = Hub(web=web, patience=patience, repository=repository, endpoint=endpoint)
         pace = Pace(limit, clock=self.clock, sleep=self.clock.sleep)
         options = {"revision": "main", "cache": self.cache, "link": self.link, **wish}
-        return download(Wish(**options), Means(hub=way, pace=pace, patience=patience, now=self.clock.now))
+        return download(Wish(**options), Means(source=way, pace=pace, patience=patience, now=self.clock.now))
 
     def files(self) -> dict[str, bytes]:
         """What the engine sees."""

@@ -127,7 +127,7 @@ def run(
     wish = Wish(
         revision=revision, cache=place / "cache", link=place / "pod", until_percent=until, allowed_bytes=allowed
     )
-    means = Means(hub=way, pace=pace, patience=patience, now=lambda: datetime(2026, 11, 28, tzinfo=UTC))
+    means = Means(source=way, pace=pace, patience=patience, now=lambda: datetime(2026, 11, 28, tzinfo=UTC))
     return download(wish, means)
 
 

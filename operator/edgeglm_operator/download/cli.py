@@ -1,7 +1,7 @@
 """`edgeglm-download`: a model into a directory. What an init container runs; its end says how it went.
 
-The token comes by the variable HF_TOKEN or MODELSCOPE_API_TOKEN, never by an argument, which everybody may read who
-may see the pod.
+What opens the source comes by variables (HF_TOKEN, AWS_ACCESS_KEY_ID, OCI_PASSWORD and their kin), never by an
+argument, which everybody may read who may see the pod.
 """
 
 import argparse
@@ -13,20 +13,13 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from edgeglm_api.download import LastMessage, Outcome, write_last_message
-from edgeglm_operator.download import hub, modelscope
 from edgeglm_operator.download.download import Means, Wish, download
 from edgeglm_operator.download.errors import DownloadError
-from edgeglm_operator.download.hub import Hub
-from edgeglm_operator.download.modelscope import ModelScope
 from edgeglm_operator.download.pace import Pace
 from edgeglm_operator.download.patience import Patience
-from edgeglm_operator.download.web import Web
-
-HUB_TOKEN: Final = "HF_TOKEN"  # noqa: S105 - the variable's name
-MODELSCOPE_TOKEN: Final = "MODELSCOPE_API_TOKEN"  # noqa: S105 - as above
+from edgeglm_operator.download.sources import Wanted, source_of
 
 log = logging.getLogger(__name__)
 
@@ -45,15 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _outcome(options: argparse.Namespace) -> LastMessage:
+    means = _means(options)
     wish = Wish(
-        revision=_revision(options),
+        revision=options.revision or means.source.default_revision,
         cache=options.cache,
         link=options.link,
         until_percent=options.until,
         allowed_bytes=options.allowed_bytes,
     )
     try:
-        return download(wish, _means(options))
+        return download(wish, means)
     except DownloadError as error:
         return LastMessage(outcome=error.outcome, message=str(error))
 
@@ -61,47 +55,24 @@ def _outcome(options: argparse.Namespace) -> LastMessage:
 def _means(options: argparse.Namespace) -> Means:
     patience = Patience(time.sleep)
     return Means(
-        hub=_modelscope(options, patience) if _is_of_modelscope(options) else _hub(options, patience),
+        source=source_of(_wanted(options), os.environ, patience),
         pace=Pace(options.max_bytes_per_second, clock=time.monotonic, sleep=time.sleep),
         patience=patience,
         now=lambda: datetime.now(UTC),
     )
 
 
-def _is_of_modelscope(options: argparse.Namespace) -> bool:
-    is_it: bool = options.repository.startswith(modelscope.SCHEME)
-    return is_it
-
-
-def _revision(options: argparse.Namespace) -> str:
-    default = modelscope.DEFAULT_REVISION if _is_of_modelscope(options) else hub.DEFAULT_REVISION
-    return options.revision or default
-
-
-def _hub(options: argparse.Namespace, patience: Patience) -> Hub:
-    return Hub(
-        web=Web(os.environ.get(HUB_TOKEN, ""), options.proxy),
-        patience=patience,
-        repository=options.repository,
-        endpoint=(options.endpoint or hub.ENDPOINT).rstrip("/"),
-    )
-
-
-def _modelscope(options: argparse.Namespace, patience: Patience) -> ModelScope:
-    return ModelScope(
-        web=Web(os.environ.get(MODELSCOPE_TOKEN, ""), options.proxy, cookie=modelscope.COOKIE),
-        patience=patience,
-        repository=options.repository.removeprefix(modelscope.SCHEME),
-        revision=_revision(options),
-        endpoint=(options.endpoint or modelscope.ENDPOINT).rstrip("/"),
-    )
+def _wanted(options: argparse.Namespace) -> Wanted:
+    return Wanted(model=options.repository, revision=options.revision, endpoint=options.endpoint, proxy=options.proxy)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edgeglm-download", description=__doc__)
-    parser.add_argument("repository", metavar="[ms://]OWNER/NAME", help="the model on the hub, or on ModelScope")
+    parser.add_argument(
+        "repository", metavar="MODEL", help="OWNER/NAME on the hub, ms://OWNER/NAME, or s3://BUCKET/PREFIX"
+    )
     parser.add_argument("--revision", default="", help="branch, tag or commit (default: main, or master)")
-    parser.add_argument("--endpoint", default="", help="the hub or a mirror of it")
+    parser.add_argument("--endpoint", default="", help="the hub or a mirror of it, or the store")
     parser.add_argument("--proxy", default="", metavar="URL", help="an HTTP proxy on the way to it")
     parser.add_argument("--cache", type=Path, required=True, metavar="DIR", help="where models are kept")
     parser.add_argument("--link", type=Path, required=True, metavar="PATH", help="a link to set to the model")

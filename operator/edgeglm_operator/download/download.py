@@ -1,4 +1,4 @@
-"""A model, from a hub into the cache, up to a share of it."""
+"""A model, from its source into the cache, up to a share of it."""
 
 import contextlib
 import logging
@@ -11,16 +11,16 @@ from typing import Final
 from edgeglm_api.download import LastMessage, Outcome
 from edgeglm_operator.download.cache import Cache, Snapshot
 from edgeglm_operator.download.errors import Unreachable, of_disk
-from edgeglm_operator.download.fetch import fetch
-from edgeglm_operator.download.hub import Hub
+from edgeglm_operator.download.fetch import BodyFrom, fetch
 from edgeglm_operator.download.link import Link
 from edgeglm_operator.download.listing import Entry, needed
-from edgeglm_operator.download.modelscope import ModelScope
 from edgeglm_operator.download.pace import Pace
 from edgeglm_operator.download.part import Part, size_on_disk
 from edgeglm_operator.download.patience import Patience
 from edgeglm_operator.download.progress import Progress
+from edgeglm_operator.download.source import Source
 from edgeglm_operator.download.space import require_room
+from edgeglm_operator.download.unpack import unpack, unpacking_bytes
 
 _ALL: Final = 100
 """Percent."""
@@ -44,7 +44,7 @@ class Wish:
 class Means:
     """How to get there."""
 
-    hub: Hub | ModelScope
+    source: Source
     pace: Pace
     patience: Patience
     now: Callable[[], datetime]
@@ -59,8 +59,8 @@ def download(wish: Wish, means: Means) -> LastMessage:
 
 
 def _download(wish: Wish, means: Means) -> LastMessage:
-    cache, link = Cache(wish.cache, means.hub.place), Link(wish.link)
-    commit = link.commit or _commit(wish, cache, means.hub)
+    cache, link = Cache(wish.cache, means.source.place), Link(wish.link)
+    commit = link.commit or _commit(wish, cache, means.source)
     snapshot = cache.snapshot(commit)
     link.point_at(snapshot)
     said = _whole() if snapshot.is_whole else _alone(wish, means, snapshot)
@@ -75,10 +75,10 @@ def _alone(wish: Wish, means: Means, snapshot: Snapshot) -> LastMessage:
         return _whole() if snapshot.is_whole else _bring(wish, means, snapshot)
 
 
-def _commit(wish: Wish, cache: Cache, hub: Hub | ModelScope) -> str:
-    """What the revision means now; where the hub is out of reach, what it meant last, if that is there."""
+def _commit(wish: Wish, cache: Cache, source: Source) -> str:
+    """What the revision means now; where the source is out of reach, what it meant last, if that is there."""
     try:
-        return hub.commit_of(wish.revision)
+        return source.commit_of(wish.revision)
     except Unreachable as error:
         if known := cache.last_known(wish.revision):
             log.warning("%s; going on with commit %s, which %s meant last", error, known, wish.revision)
@@ -87,11 +87,11 @@ def _commit(wish: Wish, cache: Cache, hub: Hub | ModelScope) -> str:
 
 
 def _bring(wish: Wish, means: Means, snapshot: Snapshot) -> LastMessage:
-    entries = needed(means.hub.entries(snapshot.commit))
+    entries = needed(means.source.entries(snapshot.commit))
     snapshot.partial.mkdir(parents=True, exist_ok=True)
     have = {entry.path: size_on_disk(snapshot.partial, entry) for entry in entries}
     progress = Progress(sum(entry.size for entry in entries), have, now=means.now)
-    require_room(snapshot.partial, progress, allowed_bytes=wish.allowed_bytes)
+    require_room(snapshot.partial, progress, allowed_bytes=wish.allowed_bytes, unpacking_bytes=unpacking_bytes(entries))
     if not _goes_up_to(wish.until_percent, means, snapshot, entries, progress):
         return LastMessage(
             outcome=Outcome.DOWNLOADING,
@@ -99,6 +99,7 @@ def _bring(wish: Wish, means: Means, snapshot: Snapshot) -> LastMessage:
             total_bytes=progress.total_bytes,
             whole_by=progress.whole_by(),
         )
+    unpack(snapshot.partial, entries)
     snapshot.publish()
     return _whole(progress.total_bytes)
 
@@ -120,9 +121,14 @@ def _arrivals(means: Means, snapshot: Snapshot, entries: list[Entry]) -> Generat
     for entry in entries:
         if not (snapshot.partial / entry.path).exists():
             with Part(snapshot.partial, entry) as part:
-                url = means.hub.url_of(snapshot.commit, entry.path)
-                for size in fetch(means.hub.web, url, part, pace=means.pace, patience=means.patience):
+                body_from = _body_from(means, snapshot, entry)
+                for size in fetch(body_from, part, pace=means.pace, patience=means.patience):
                     yield entry.path, size
+
+
+def _body_from(means: Means, snapshot: Snapshot, entry: Entry) -> BodyFrom:
+    chunk_bytes = means.pace.chunk_bytes
+    return lambda offset: means.source.body(snapshot.commit, entry, offset=offset, chunk_bytes=chunk_bytes)
 
 
 def _whole(total_bytes: int = 0) -> LastMessage:

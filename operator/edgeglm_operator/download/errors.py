@@ -1,4 +1,4 @@
-"""What can go wrong on the way from a hub to the disk.
+"""What can go wrong on the way from a source to the disk.
 
 DownloadError           `.outcome` is the word that reaches the status
 ├── DiskFull            no room, before or in the middle
@@ -7,7 +7,8 @@ DownloadError           `.outcome` is the word that reaches the status
 ├── CredentialsMissing  it wants a token, and there is none
 ├── Forbidden           it does not take the token
 ├── ChecksumMismatch    what came is not what was promised
-└── Unreachable         nobody answers, or nobody who speaks a hub's language
+├── ChecksumMissing     nothing was promised that could be checked
+└── Unreachable         nobody answers, or nobody who speaks the source's language
 
 Broken                  a try failed and another may do; never leaves this package
 """
@@ -60,6 +61,12 @@ class ChecksumMismatch(DownloadError):  # noqa: N818 - as above
     """What came is something else."""
 
     outcome = Outcome.CHECKSUM_MISMATCH
+
+
+class ChecksumMissing(DownloadError):  # noqa: N818 - as above
+    """Nobody could tell whether what comes is right."""
+
+    outcome = Outcome.CHECKSUM_MISSING
 
 
 class Unreachable(DownloadError):  # noqa: N818 - as above

@@ -1,31 +1,35 @@
 """From the web into a part, however often the line breaks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 from edgeglm_operator.download.errors import Broken
 from edgeglm_operator.download.pace import Pace
 from edgeglm_operator.download.part import Part
 from edgeglm_operator.download.patience import Patience
-from edgeglm_operator.download.web import Web
+from edgeglm_operator.download.web import Body
+
+BodyFrom = Callable[[int], AbstractContextManager[Body]]
+"""The rest of a file, from an offset on."""
 
 
-def fetch(web: Web, url: str, part: Part, *, pace: Pace, patience: Patience) -> Iterator[int]:
+def fetch(body_from: BodyFrom, part: Part, *, pace: Pace, patience: Patience) -> Iterator[int]:
     """Bring the rest of a file and give it its name. Yields its size after each step, so that one may stop in between.
 
     What an earlier process left may not have reached the disk; if the checksum tells so, all is fetched once more.
     """
-    yield from _fill(web, url, part, pace=pace, patience=patience)
+    yield from _fill(body_from, part, pace=pace, patience=patience)
     if part.is_resumed and not part.is_right:
         part.begin_anew()
-        yield from _fill(web, url, part, pace=pace, patience=patience)
+        yield from _fill(body_from, part, pace=pace, patience=patience)
     part.finish()
 
 
-def _fill(web: Web, url: str, part: Part, *, pace: Pace, patience: Patience) -> Iterator[int]:
+def _fill(body_from: BodyFrom, part: Part, *, pace: Pace, patience: Patience) -> Iterator[int]:
     while part.size < part.entry.size:
         before = part.size
         try:
-            yield from _read_on(web, url, part, pace=pace)
+            yield from _read_on(body_from, part, pace=pace)
         except Broken as broken:
             if part.size > before:
                 patience.renew()
@@ -34,9 +38,9 @@ def _fill(web: Web, url: str, part: Part, *, pace: Pace, patience: Patience) -> 
             patience.renew()
 
 
-def _read_on(web: Web, url: str, part: Part, *, pace: Pace) -> Iterator[int]:
+def _read_on(body_from: BodyFrom, part: Part, *, pace: Pace) -> Iterator[int]:
     before = part.size
-    with web.body(url, offset=part.size, chunk_bytes=pace.chunk_bytes) as body:
+    with body_from(part.size) as body:
         if body.offset != part.size:
             part.begin_anew()
         for chunk in body.chunks:
@@ -46,4 +50,4 @@ def _read_on(web: Web, url: str, part: Part, *, pace: Pace) -> Iterator[int]:
             if part.size >= part.entry.size:
                 return
     if part.size <= before:
-        raise Broken(f"{url} ends before its end")
+        raise Broken(f"{part.entry.path} ends before its end")

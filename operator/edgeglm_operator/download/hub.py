@@ -1,14 +1,16 @@
 """The Hub's HTTP API, as huggingface.co and its mirrors speak it."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+from edgeglm_operator.download.digest import Digest
 from edgeglm_operator.download.errors import Unreachable
-from edgeglm_operator.download.listing import Digest, Entry, is_inside
+from edgeglm_operator.download.listing import Entry, is_inside
 from edgeglm_operator.download.patience import Patience
-from edgeglm_operator.download.web import Web
+from edgeglm_operator.download.web import Body, Web
 
 ENDPOINT: Final = "https://huggingface.co"
 DEFAULT_REVISION: Final = "main"
@@ -23,6 +25,7 @@ class Hub:
     repository: str
     """OWNER/NAME."""
     endpoint: str = ENDPOINT
+    default_revision: str = DEFAULT_REVISION
 
     @property
     def place(self) -> str:
@@ -47,9 +50,10 @@ class Hub:
             except (KeyError, TypeError, ValueError) as error:
                 raise self._unintelligible("a listing of another shape") from error
 
-    def url_of(self, commit: str, path: str) -> str:
-        """Where a file is had from; it may redirect elsewhere."""
-        return f"{self.endpoint}/{self.repository}/resolve/{commit}/{quote(path)}"
+    def body(self, commit: str, entry: Entry, *, offset: int, chunk_bytes: int) -> AbstractContextManager[Body]:
+        """A file from an offset on; its address may redirect elsewhere."""
+        url = f"{self.endpoint}/{self.repository}/resolve/{commit}/{quote(entry.path)}"
+        return self.web.body(url, offset=offset, chunk_bytes=chunk_bytes)
 
     def _json(self, url: str) -> tuple[Any, str]:
         return self.patience.until_done(lambda: self.web.json(url))

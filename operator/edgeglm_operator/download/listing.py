@@ -1,40 +1,17 @@
-"""Which files make up a model at one commit, and how each is checked."""
+"""Which files make up a model at one commit."""
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Final, Literal, Protocol
+from typing import Final
+
+from edgeglm_operator.download.digest import Digest
 
 _OTHER_WEIGHTS: Final = frozenset(
     {".bin", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".onnx_data", ".ot", ".pt", ".pth", ".tflite"}
 )
 """The same weights once more, in formats that vLLM passes over where it finds safetensors."""
-
-
-class Hash(Protocol):
-    """What hashlib gives."""
-
-    def update(self, data: bytes, /) -> None:
-        """Take in more."""
-
-    def hexdigest(self) -> str:
-        """The digest so far."""
-
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """How the content of a file is known."""
-
-    kind: Literal["sha256", "git-blob"]
-    """`git-blob`: SHA-1 over a header with the length, and the content; the Hub has no other for small files."""
-    value: str
-
-    def begin(self, size: int) -> Hash:
-        """A hash that has taken in nothing of the content yet."""
-        if self.kind == "sha256":
-            return hashlib.sha256()
-        return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +22,19 @@ class Entry:
     """Relative, with slashes."""
     size: int
     digest: Digest
+    unpacks: str | None = None
+    """Of an archive: the directory in it that is the model, and empty if all of it is."""
 
 
 def is_inside(path: str) -> bool:
     """Whether a path that somebody else chose stays where it is put."""
     return bool(path) and not path.startswith("/") and "\\" not in path and ".." not in PurePosixPath(path).parts
+
+
+def name_of(listed: Iterable[tuple[str, int, str]]) -> str:
+    """A name for what has none: a digest of checksums, sizes and paths."""
+    lines = sorted(f"{checksum} {size} {path}\n" for checksum, size, path in listed)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def needed(entries: Iterable[Entry]) -> list[Entry]:

@@ -8,16 +8,17 @@ The facts are those of its own client, modelscope-hub 0.4 (`_legacy_api.py`, `_d
 - The token is a Bearer token, and for older addresses a cookie.
 """
 
-import hashlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote_plus, urlsplit
 
+from edgeglm_operator.download.digest import Digest
 from edgeglm_operator.download.errors import NotFound, Unreachable
-from edgeglm_operator.download.listing import Digest, Entry, is_inside
+from edgeglm_operator.download.listing import Entry, is_inside, name_of
 from edgeglm_operator.download.patience import Patience
-from edgeglm_operator.download.web import Web
+from edgeglm_operator.download.web import Body, Web
 
 SCHEME: Final = "ms://"
 ENDPOINT: Final = "https://www.modelscope.cn"
@@ -36,6 +37,7 @@ class ModelScope:
     """OWNER/NAME."""
     revision: str = DEFAULT_REVISION
     endpoint: str = ENDPOINT
+    default_revision: str = DEFAULT_REVISION
 
     @property
     def place(self) -> str:
@@ -56,9 +58,10 @@ class ModelScope:
             )
         return listed
 
-    def url_of(self, _commit: str, path: str) -> str:
-        """Where a file is had from; the checksum of the listing tells if it is still the same."""
-        return f"{self._address}?Revision={quote_plus(self.revision)}&FilePath={quote_plus(path)}"
+    def body(self, _commit: str, entry: Entry, *, offset: int, chunk_bytes: int) -> AbstractContextManager[Body]:
+        """A file from an offset on; the checksum of the listing tells if it is still the same."""
+        url = f"{self._address}?Revision={quote_plus(self.revision)}&FilePath={quote_plus(entry.path)}"
+        return self.web.body(url, offset=offset, chunk_bytes=chunk_bytes)
 
     @property
     def _address(self) -> str:
@@ -87,5 +90,4 @@ def _entries(files: list[dict[str, Any]]) -> Iterator[Entry]:
 
 
 def _name_of(entries: list[Entry]) -> str:
-    lines = sorted(f"{entry.digest.value} {entry.size} {entry.path}\n" for entry in entries)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return name_of((entry.digest.value, entry.size, entry.path) for entry in entries)

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -17,7 +17,8 @@ from urllib3.exceptions import (
     TimeoutError,  # noqa: A004 - its own, and no other here
 )
 
-from edgeglm_operator.download.errors import Broken, CredentialsMissing, DownloadError, Forbidden, NotFound, Unreachable
+from edgeglm_operator.download.errors import Broken, Unreachable
+from edgeglm_operator.download.refusal import refusal
 
 TIMEOUT: Final = urllib3.Timeout(connect=10, read=60)
 """Seconds; for reading, of silence in the middle of a body."""
@@ -40,62 +41,83 @@ class Body:
 
 
 class Web:
-    """Requests with the token of one hub."""
+    """Requests with the token of one hub, or signed for one store or registry."""
 
     def __init__(
-        self, token: str = "", proxy: str = "", *, cookie: str = "", timeout: urllib3.Timeout = TIMEOUT
+        self,
+        token: str = "",
+        proxy: str = "",
+        *,
+        cookie: str = "",
+        sign: Callable[[str, str, Mapping[str, str]], Mapping[str, str]] | None = None,
+        is_known: bool | None = None,
+        timeout: urllib3.Timeout = TIMEOUT,
     ) -> None:
         options: dict[str, Any] = {"timeout": timeout, "retries": _REDIRECTS}
         self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
         self._headers = {"User-Agent": "edgeglm-download", "Accept-Encoding": "identity"}
-        self._has_token = bool(token)
+        self._sign = sign
+        self._is_known = bool(token) or sign is not None if is_known is None else is_known
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
         if token and cookie:
             self._headers["Cookie"] = f"{cookie}={token}"
 
-    def json(self, url: str) -> tuple[Any, str]:
+    def json(self, url: str, headers: Mapping[str, str] | None = None) -> tuple[Any, str]:
         """One answer, and the address of the next page, empty when there is none."""
-        with self._open(url, {}) as response:
+        with self._open("GET", url, headers or {}) as response:
             text = _read(url, response, _LONGEST_ANSWER_BYTES)
             try:
                 return json.loads(text), _next_page(url, response.headers.get("Link", ""))
             except ValueError as error:
                 raise Unreachable(f"{_host(url)} answers with something that is no JSON; is it a hub?") from error
 
+    def content(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
+        """One answer, as it is."""
+        with self._open("GET", url, headers or {}) as response:
+            return _read(url, response, _LONGEST_ANSWER_BYTES)
+
+    def challenge(self, url: str) -> str:
+        """What a server wants to know of who asks, in its own words; empty when it answers everybody."""
+        response = self._request("GET", url, {})
+        response.close()
+        return response.headers.get("WWW-Authenticate", "") if response.status == 401 else ""
+
+    def head(self, url: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """What is said of something, without the thing itself; names in small letters."""
+        with self._open("HEAD", url, headers) as response:
+            return {name.lower(): value for name, value in response.headers.items()}
+
     @contextlib.contextmanager
-    def body(self, url: str, *, offset: int, chunk_bytes: int) -> Iterator[Body]:
+    def body(
+        self, url: str, *, offset: int, chunk_bytes: int, headers: Mapping[str, str] | None = None
+    ) -> Iterator[Body]:
         """A file from an offset on. Raises Broken, or what is not worth another try."""
         wanted = {"Range": f"bytes={offset}-"} if offset else {}
-        with self._open(url, wanted) as response:
+        with self._open("GET", url, {**(headers or {}), **wanted}) as response:
             begins = offset if response.status == _PARTIAL else 0
             yield Body(begins, _chunks(url, response, chunk_bytes))
 
     @contextlib.contextmanager
-    def _open(self, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
-        try:
-            response = self._pool.request("GET", url, headers={**self._headers, **headers}, preload_content=False)
-        except HTTPError as error:
-            raise Broken(f"{_host(url)}: {_said(error)}") from error
+    def _open(self, method: str, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
+        response = self._request(method, url, headers)
         try:
             if response.status == _PAST_THE_END:
                 raise Broken(f"{_host(url)} has less of {url} than it said")
             if response.status >= 300:
-                raise self._refusal(url, response)
+                raise refusal(url, response, is_known=self._is_known)
             yield response
         finally:
             response.close()
 
-    def _refusal(self, url: str, response: urllib3.BaseHTTPResponse) -> DownloadError | Broken:
-        status, said = response.status, response.headers.get("X-Error-Message", "")[:300]
-        what = f"{_host(url)} answers {status}" + (f" ({said})" if said else "") + f" to {url}"
-        if status in {401, 403}:
-            return Forbidden(f"{what}, with a token") if self._has_token else CredentialsMissing(f"{what}, without one")
-        if status in {404, 410}:
-            return NotFound(what)
-        if status in {408, 429} or status >= 500:
-            return Broken(what, _seconds(response.headers.get("Retry-After", "")))
-        return Unreachable(what)
+    def _request(self, method: str, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        headers = {**self._headers, **headers}
+        if self._sign is not None:
+            headers = self._sign(method, url, headers)
+        try:
+            return self._pool.request(method, url, headers=headers, preload_content=False)
+        except HTTPError as error:
+            raise Broken(f"{_host(url)}: {_said(error)}") from error
 
 
 def _chunks(url: str, response: urllib3.BaseHTTPResponse, chunk_bytes: int) -> Iterator[bytes]:
@@ -118,10 +140,6 @@ def _next_page(url: str, link: str) -> str:
     """RFC 8288, as the Hub writes it: `<https://…>; rel="next"`."""
     target, _, relation = link.partition(";")
     return urljoin(url, target.strip().strip("<>")) if 'rel="next"' in relation else ""
-
-
-def _seconds(retry_after: str) -> float | None:
-    return float(retry_after) if retry_after.isdecimal() else None
 
 
 def _host(url: str) -> str:

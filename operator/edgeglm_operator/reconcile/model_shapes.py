@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edgeglm_api.inference_service import Shape
-from edgeglm_operator.resources.weights import HUB
+from edgeglm_operator.resources.weights import HUB, MODELSCOPE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +121,15 @@ _GLM_4_5: Final = Shape(
     context_length=131072,
 )
 
-_OWNERS: Final = frozenset({"zai-org", "thudm"})
-"""The same organisation, before and after it took another name."""
+_OWNERS: Final[Mapping[str, frozenset[str]]] = {
+    HUB: frozenset({"zai-org", "thudm"}),
+    MODELSCOPE: frozenset({"zhipuai"}),
+}
+"""The organisation by hub; on one of them it took another name.
+
+The READMEs of github.com/zai-org/GLM-4 and GLM-4.5 name each model on both hubs; ModelScope's has the same files under
+the same name, as modelscope.cn/models/ZhipuAI/NAME.
+"""
 
 _BY_REPOSITORY: Final[Mapping[str, Known]] = {
     "glm-4-9b-chat": Known(shape=_GLM_4_9B_CHAT),
@@ -151,9 +158,12 @@ _BY_PRESET: Final[Mapping[str, Known]] = {
 
 
 def known_by_uri(uri: str) -> Known | None:
-    """The model of a hub's repository."""
-    owner, _, name = uri.removeprefix(HUB).lower().partition("/")
-    return _BY_REPOSITORY.get(name) if uri.startswith(HUB) and owner in _OWNERS else None
+    """The model of a repository of either hub."""
+    for hub, owners in _OWNERS.items():
+        owner, _, name = uri.removeprefix(hub).lower().partition("/")
+        if uri.startswith(hub) and owner in owners:
+            return _BY_REPOSITORY.get(name)
+    return None
 
 
 def known_by_preset(preset: str | None) -> Known | None:

@@ -6,8 +6,9 @@ containers: each goes on where the one before it stopped, and says the percentag
 get pods` shows it too, as `Init:2/5`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from edgeglm_api.download import CONTAINER_PREFIX
 from edgeglm_api.inference_service import InferenceService
@@ -15,7 +16,7 @@ from edgeglm_operator.resources.manifest import Manifest
 from edgeglm_operator.resources.own_directory import own_directory
 from edgeglm_operator.resources.pod_security import container_context
 from edgeglm_operator.resources.vllm import CACHE
-from edgeglm_operator.resources.weights import HUB, MODELSCOPE, MOUNT, VOLUME, Weights
+from edgeglm_operator.resources.weights import HUB, MODELSCOPE, MOUNT, OCI, S3, VOLUME, Weights
 from edgeglm_operator.resources.weights_cache import WeightsCache
 
 SHARES_PERCENT: Final = (10, 25, 50, 75, 100)
@@ -23,6 +24,30 @@ SHARES_PERCENT: Final = (10, 25, 50, 75, 100)
 
 LINK: Final = f"{CACHE}/model"
 """What the engine serves: a link in the pod's own volume, to the commit that this pod keeps."""
+
+
+class _Variable(NamedTuple):
+    """What the program reads, and the key of the Secret that it comes from."""
+
+    name: str
+    key: str
+    is_optional: bool = False
+
+
+_VARIABLES: Final[Mapping[str, tuple[_Variable, ...]]] = {
+    HUB: (_Variable("HF_TOKEN", "token"),),
+    MODELSCOPE: (_Variable("MODELSCOPE_API_TOKEN", "token"),),
+    # The names that S3's own tools read, which many a Secret has already.
+    S3: (
+        _Variable("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
+        _Variable("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
+        _Variable("AWS_SESSION_TOKEN", "AWS_SESSION_TOKEN", is_optional=True),
+        _Variable("AWS_REGION", "AWS_REGION", is_optional=True),
+    ),
+    # Those of a Secret of type kubernetes.io/basic-auth.
+    OCI: (_Variable("OCI_USERNAME", "username"), _Variable("OCI_PASSWORD", "password")),
+}
+"""What opens a source, by its scheme."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +63,7 @@ class Download:
 
 
 def downloaded_weights(download: Download, cache: WeightsCache) -> Weights:
-    """Of `hf://OWNER/NAME` or `ms://OWNER/NAME`."""
+    """Of a model on a hub, in a store that speaks S3, or in a registry."""
     owner = (own_directory("own-cache", download.image, VOLUME, MOUNT),) if cache.is_on_node else ()
     shares = (_container(download, cache, percent) for percent in SHARES_PERCENT)
     return Weights(model=LINK, volume=cache.volume, preparing=(*owner, *shares))
@@ -81,6 +106,14 @@ def _credentials(download: Download) -> Manifest:
     secret = download.service.spec.model.credentials_secret_ref
     if secret is None:
         return {}
-    reference = {"secretKeyRef": {"name": secret.name, "key": "token"}}
-    variable = "MODELSCOPE_API_TOKEN" if download.uri.startswith(MODELSCOPE) else "HF_TOKEN"
-    return {"env": [{"name": variable, "valueFrom": reference}]}
+    return {"env": [_variable(secret.name, variable) for variable in _variables(download.uri)]}
+
+
+def _variables(uri: str) -> tuple[_Variable, ...]:
+    return next(variables for scheme, variables in _VARIABLES.items() if uri.startswith(scheme))
+
+
+def _variable(secret: str, variable: _Variable) -> Manifest:
+    optional = {"optional": True} if variable.is_optional else {}
+    reference = {"name": secret, "key": variable.key, **optional}
+    return {"name": variable.name, "valueFrom": {"secretKeyRef": reference}}

@@ -8,9 +8,12 @@ from edgeglm_operator.resources.manifest import Manifest
 
 HUB: Final = "hf://"
 MODELSCOPE: Final = "ms://"
+S3: Final = "s3://"
+OCI: Final = "oci://"
 CLAIM: Final = "pvc://"
 NODE_PATH: Final = "file://"
-SCHEMES: Final = (HUB, MODELSCOPE, CLAIM, NODE_PATH)
+_DOWNLOADED: Final = (HUB, MODELSCOPE, S3, OCI)
+SCHEMES: Final = (*_DOWNLOADED, CLAIM, NODE_PATH)
 
 MOUNT: Final = "/models"
 VOLUME: Final = "weights"
@@ -33,8 +36,8 @@ class Weights:
 
 
 def is_downloaded(uri: str) -> bool:
-    """Whether a URI that was accepted is `hf://OWNER/NAME` or `ms://OWNER/NAME`; the others are mounted."""
-    return uri.startswith((HUB, MODELSCOPE))
+    """Whether a URI that was accepted names a hub, a store or a registry; the others are mounted."""
+    return uri.startswith(_DOWNLOADED)
 
 
 def mounted_weights(uri: str) -> Weights:

@@ -84,7 +84,7 @@ def test_a_secret_in_a_plain_variable_is_refused(name: str, owner: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "where"),
     [
-        ({"model": {"uri": "s3://bucket/x"}}, "spec.model.uri: s3://bucket/x is of no kind that is known"),
+        ({"model": {"uri": "gs://bucket/x"}}, "spec.model.uri: gs://bucket/x is of no kind that is known"),
         ({"model": {"uri": "file:///srv/x"}, "cloud": {}}, "spec.model.uri: file:///srv/x is a path on a node"),
         ({"model": {"uri": "file:////"}, "edge": [a_target()]}, "spec.model.uri: file://// is the node's root"),
         ({"model": {"uri": "pvc://w"}, "edge": [a_target()]}, "spec.edge[plants]: pvc://w is a claim"),

@@ -113,6 +113,28 @@ def test_a_model_of_modelscope_comes_the_same_way_with_its_own_token() -> None:
     assert "scope" not in str(pod["containers"])
 
 
+def test_a_model_of_s3_comes_the_same_way_with_its_keys() -> None:
+    """The session's token and the region need not be in the Secret."""
+    pod = in_cloud(model={"uri": "s3://models/a/b", "credentialsSecretRef": {"name": "store"}})
+    assert {_parser().parse_args(each["args"]).repository for each in downloads(pod)} == {"s3://models/a/b"}
+    needed = {"AWS_ACCESS_KEY_ID": False, "AWS_SECRET_ACCESS_KEY": False, "AWS_SESSION_TOKEN": True, "AWS_REGION": True}
+    for each in downloads(pod):
+        references = {env["name"]: env["valueFrom"]["secretKeyRef"] for env in each["env"]}
+        assert {name: found.get("optional", False) for name, found in references.items()} == needed
+        assert all(found["name"] == "store" and found["key"] == name for name, found in references.items())
+    assert "store" not in str(pod["containers"])
+
+
+def test_a_model_of_a_registry_comes_the_same_way_with_its_password() -> None:
+    pod = in_cloud(model={"uri": "oci://r.example/a:v1", "credentialsSecretRef": {"name": "pulls"}})
+    assert {_parser().parse_args(each["args"]).repository for each in downloads(pod)} == {"oci://r.example/a:v1"}
+    for each in downloads(pod):
+        found = {env["name"]: env["valueFrom"]["secretKeyRef"] for env in each["env"]}
+        assert found["OCI_USERNAME"] == {"name": "pulls", "key": "username"}
+        assert found["OCI_PASSWORD"] == {"name": "pulls", "key": "password"}
+    assert "pulls" not in str(pod["containers"])
+
+
 def test_weights_that_are_at_hand_are_not_downloaded() -> None:
     assert "initContainers" not in in_cloud(model={"uri": "pvc://weights/glm"})
     assert "initContainers" not in at_edge(model={"uri": "file:///srv/glm"})

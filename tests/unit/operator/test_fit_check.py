@@ -9,7 +9,7 @@ from edgeglm_api.inference_service import CapacityPlan, InferenceService
 from edgeglm_api.model import read
 from edgeglm_operator.reconcile.capacity import NotKnown, Plan
 from edgeglm_operator.reconcile.fit_check import Fit, fit_checks
-from edgeglm_operator.reconcile.model_shapes import known_by_preset
+from edgeglm_operator.reconcile.model_shapes import known_by_preset, known_by_uri
 from edgeglm_operator.reconcile.status.inference_service import ServiceView, inference_service_status
 from edgeglm_operator.resources.presets import PRESETS
 from tests.unit.operator.builders import NOW, a_target, an_inference_service
@@ -207,3 +207,16 @@ def test_a_cpu_engine_has_no_such_condition() -> None:
     service = an_inference_service()
     told = inference_service_status(service, ServiceView(fits=fit_checks(service)), NOW)
     assert "CapacityFits" not in {condition.type for condition in told.conditions}
+
+
+@pytest.mark.parametrize("name", ["glm-4-9b-chat-hf", "GLM-4-9B-0414", "GLM-4.5-Air-FP8", "glm-edge-4b-chat"])
+def test_a_model_is_the_same_on_both_hubs(name: str) -> None:
+    plans = {known(model={"uri": uri}, cloud=on("80G", 4)) for uri in (f"hf://zai-org/{name}", f"ms://ZhipuAI/{name}")}
+    assert len(plans) == 1
+
+
+@pytest.mark.parametrize(
+    "uri", ["ms://zai-org/glm-4-9b-chat", "hf://ZhipuAI/glm-4-9b-chat", "s3://zhipuai/glm-4-9b-chat"]
+)
+def test_a_name_under_another_owner_is_another_model(uri: str) -> None:
+    assert known_by_uri(uri) is None

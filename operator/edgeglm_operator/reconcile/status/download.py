@@ -27,17 +27,21 @@ CURES: Final[Mapping[Outcome, Cure]] = {
     Outcome.NOT_FOUND: Cure("WeightsMissing", "check the model's uri and revision"),
     Outcome.CREDENTIALS_MISSING: Cure(
         "CredentialsMissing",
-        "put a token with access to this model under the key `token` into the Secret that"
-        " spec.model.credentialsSecretRef names; of a model that does not exist, the hub says the same",
+        "put what opens this model into the Secret that spec.model.credentialsSecretRef names: `token` for a hub,"
+        " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3://, `username` and `password` for oci://; of a model that"
+        " does not exist, some say the same",
     ),
     Outcome.FORBIDDEN: Cure(
         "HubRefused",
-        "the token of spec.model.credentialsSecretRef is not enough; renew it, and ask on the hub for access to this"
-        " model",
+        "what spec.model.credentialsSecretRef has is not enough; renew it, or ask for access to this model",
     ),
     Outcome.CHECKSUM_MISMATCH: Cure(
         "ChecksumMismatch",
         "it is fetched anew; if that does not help, the hub, its mirror or a proxy gives something else than it lists",
+    ),
+    Outcome.CHECKSUM_MISSING: Cure(
+        "ChecksumMissing",
+        "put it there again with one that is reckoned of the whole (aws s3 cp --checksum-algorithm SHA256)",
     ),
     Outcome.UNREACHABLE: Cure(
         "HubUnreachable",
