@@ -208,6 +208,8 @@ class Apis:
 
     scaled_objects: bool = False
     """KEDA."""
+    interceptor_routes: bool = False
+    """KEDA's HTTP Add-on."""
     pod_metrics: bool = False
     """A metrics adapter, for the autoscaler that every cluster has."""
     pod_monitors: bool = False

@@ -237,6 +237,7 @@ class Store:
         """The optional kinds that the cluster has, by what they are for."""
         return Apis(
             scaled_objects=kinds.SCALED_OBJECTS in self.offered,
+            interceptor_routes=kinds.INTERCEPTOR_ROUTES in self.offered,
             pod_metrics={kinds.AUTOSCALERS, kinds.POD_METRICS} <= self.offered,
             pod_monitors=kinds.POD_MONITORS in self.offered,
             http_routes=kinds.HTTP_ROUTES in self.offered,

@@ -27,7 +27,10 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 HERE = f"optional-{secrets.token_hex(3)}"
 COMPANIONS = ("ScaledObject", "PodMonitor", "HTTPRoute", "InferencePool")
 BESIDE = "scaledobjects,podmonitors,httproutes,inferencepools"
+ACTIVATOR = "InterceptorRoute"
+OF_OTHERS = (*COMPANIONS, ACTIVATOR)
 FOLLOWS_LOAD = {"minReplicas": 2, "maxReplicas": 8}
+SLEEPS = {**FOLLOWS_LOAD, "scaleToZero": {"activator": "HTTPAddon"}}
 SEEN_WITHIN_SECONDS = 120
 """Two rounds of discovery, and of the autoscaler of Kubernetes itself."""
 
@@ -131,6 +134,31 @@ def test_the_number_is_handed_over_in_both_directions(
         assert set(seen()) == {"5", "7"}
 
 
+def test_replicas_sleep_only_while_somebody_wakes_them(operator: OperatorProcess, admin: Kubectl) -> None:
+    """KEDA's HTTP Add-on comes later, and vanishes while all replicas sleep."""
+    install(admin, "ScaledObject")
+    admin.apply([a_service(cloud={"autoscaling": SLEEPS})])
+    operator.await_that(lambda: names(admin, "scaledobjects", HERE) == {"scaledobject.keda.sh/llm"})
+    operator.await_that(lambda: condition(admin, "ActivatorReady") == ("False", "HTTPAddonMissing"))
+    assert idle_replicas(admin) is None
+
+    install(admin, ACTIVATOR)
+    operator.await_that(lambda: names(admin, "interceptorroutes", HERE) == {"interceptorroute.http.keda.sh/llm"})
+    operator.await_that(lambda: idle_replicas(admin) == 0)
+    says(admin, "scaledobject", {"conditions": [spoken("Ready", "True")]})
+    says(admin, "interceptorroute", {"conditions": [spoken("Ready", "True")]})
+    admin.run("scale", "deployment", "llm", "-n", HERE, "--replicas=0")
+    operator.await_that(lambda: condition(admin, "AutoscalingReady") == ("True", "ScaledToZero"))
+    operator.await_that(lambda: condition(admin, "ActivatorReady") == ("True", "Activating"))
+    operator.await_that(lambda: condition(admin, "Ready") == ("True", "ScaledToZero"))
+    assert replicas(admin) == 0
+
+    admin.run("delete", "-f", str(crd_file(ACTIVATOR)))
+    operator.await_that(lambda: replicas(admin) == 2)
+    operator.await_that(lambda: condition(admin, "ActivatorReady") == ("False", "HTTPAddonMissing"))
+    assert idle_replicas(admin) is None
+
+
 def test_kubectl_scale_is_refused_while_an_autoscaler_is_asked_for(admin: Kubectl) -> None:
     admin.apply([a_service(cloud={"autoscaling": FOLLOWS_LOAD})])
     with pytest.raises(Refused, match="replicas"):
@@ -162,10 +190,10 @@ def test_the_real_crds_take_what_is_made(admin: Kubectl) -> None:
         manifest
         for path in (ROOT / "tests" / "golden").glob("*/out.yaml")
         for manifest in yaml.safe_load_all(path.read_text())
-        if manifest["kind"] in COMPANIONS
+        if manifest["kind"] in OF_OTHERS
     ]
-    assert {manifest["kind"] for manifest in golden} == set(COMPANIONS)
-    for kind in COMPANIONS:
+    assert {manifest["kind"] for manifest in golden} == set(OF_OTHERS)
+    for kind in OF_OTHERS:
         install(admin, kind)
     for manifest in golden:
         manifest["metadata"]["namespace"] = HERE
@@ -214,6 +242,12 @@ def condition(kubectl: Kubectl, of: str) -> tuple[str, str] | None:
 
 def replicas(kubectl: Kubectl) -> int:
     found: int = kubectl.get("deployment", "llm", HERE)["spec"]["replicas"]
+    return found
+
+
+def idle_replicas(kubectl: Kubectl) -> int | None:
+    """How many KEDA leaves while nothing asks; None where there are always some."""
+    found: int | None = kubectl.get("scaledobject", "llm", HERE)["spec"].get("idleReplicaCount")
     return found
 
 

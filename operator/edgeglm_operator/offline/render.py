@@ -43,7 +43,9 @@ _KINDS: Final[Mapping[type, str]] = {
 
 PLACEHOLDER: Final = "<uid of "
 _ADDRESS: Final = "<address of each replica>"
-_ALL_APIS: Final = Apis(scaled_objects=True, pod_monitors=True, http_routes=True, inference_pools=True)
+_ALL_APIS: Final = Apis(
+    scaled_objects=True, interceptor_routes=True, pod_monitors=True, http_routes=True, inference_pools=True
+)
 
 Resource = InferenceService | SensorGraph | EdgeSite
 T = TypeVar("T", bound=Resource)
@@ -179,7 +181,7 @@ def _in_cloud(service: InferenceService, settings: Settings) -> Iterator[Manifes
 
 
 def _render_companions(service: InferenceService, settings: Settings, result: Rendered) -> None:
-    """As in a cluster that has KEDA, the Prometheus Operator and the Gateway API."""
+    """As in a cluster that has KEDA with its HTTP Add-on, the Prometheus Operator and the Gateway API."""
     for _, wish in companions(service, _ALL_APIS, settings):
         if isinstance(wish, Refused):
             result.notes.append(f"{_identity(service)}: {wish.message}")

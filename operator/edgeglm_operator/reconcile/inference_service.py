@@ -22,7 +22,7 @@ from edgeglm_operator.kube.kinds import (
 from edgeglm_operator.observed import Deployment, Node, controller_of, deployment_from, job_from
 from edgeglm_operator.reconcile.accept import accept
 from edgeglm_operator.reconcile.children import Children, Parent
-from edgeglm_operator.reconcile.companions import Companion, companions, kept_replicas, within
+from edgeglm_operator.reconcile.companions import Companion, activator_in, companions, kept_replicas, within
 from edgeglm_operator.reconcile.dropped import CLAIMS_NOT_SERVED, claims_devices
 from edgeglm_operator.reconcile.fit_check import fit_checks
 from edgeglm_operator.reconcile.intent import identity_of
@@ -238,10 +238,15 @@ async def _scaled(scope: Scope, made: Manifest, live: Deployment | None) -> Mani
     asked = autoscaling_of(scope.service)
     if asked is None:
         return made
+    activator = activator_in(asked, scope.world.store.apis)
     if isinstance(scope.companions[Companion.AUTOSCALER], Refused):
-        return with_replicas(made, kept_replicas(asked, live))
-    if live is not None and not live.is_scaled_by_another:
-        await scope.children.hand_over(replicas_alone(made, within(asked, live.replicas)))
+        return with_replicas(made, kept_replicas(asked, live, activator))
+    if live is not None:
+        begins = within(asked, live.replicas, activator)
+        # At none no autoscaler begins by itself: where nobody wakes them any more, they are brought back here.
+        is_stuck = not live.replicas and begins > 0
+        if is_stuck or not live.is_scaled_by_another:
+            await scope.children.hand_over(replicas_alone(made, begins))
     return made
 
 

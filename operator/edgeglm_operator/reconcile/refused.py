@@ -26,6 +26,7 @@ class Reason(StrEnum):
     ENDPOINT_NOT_PINNED = "EndpointNotPinned"
     NO_AUTOSCALER = "NoAutoscaler"
     PROMETHEUS_NOT_CONFIGURED = "PrometheusNotConfigured"
+    HTTP_ADDON_MISSING = "HTTPAddonMissing"
     PROMETHEUS_OPERATOR_MISSING = "PrometheusOperatorMissing"
     GATEWAY_API_MISSING = "GatewayAPIMissing"
     INFERENCE_EXTENSION_MISSING = "InferenceExtensionMissing"

@@ -16,4 +16,4 @@ def around_cloud(service: InferenceService, settings: Settings) -> Iterator[Mani
     if wants_disruption_budget(service):
         yield make_disruption_budget(service)
     if service.spec.cloud is not None and service.spec.cloud.network_policy is not None:
-        yield make_network_policy(service, service.spec.cloud.network_policy)
+        yield make_network_policy(service, service.spec.cloud.network_policy, settings)

@@ -5,18 +5,22 @@ network, where a NetworkPolicy says nothing, and listen on loopback only.
 """
 
 from edgeglm_api.inference_service import InferenceService, NetworkPolicy, Peer
+from edgeglm_operator.resources.cloud_deployment import autoscaling_of
+from edgeglm_operator.resources.http_addon import proxy_peer
 from edgeglm_operator.resources.manifest import Manifest, manifest, owned_by
 from edgeglm_operator.resources.selectors import ENGINE, cloud_selector, component, verification_selector
 from edgeglm_operator.resources.vllm import PORT
+from edgeglm_operator.settings import Settings
 
 
-def make_network_policy(service: InferenceService, policy: NetworkPolicy) -> Manifest:
-    """All other ingress is closed, but for who verifies them; what the replicas reach is left open, hubs among it."""
+def make_network_policy(service: InferenceService, policy: NetworkPolicy, settings: Settings) -> Manifest:
+    """All other ingress is closed, but for who verifies or wakes them; what the replicas reach is left open."""
     selector = cloud_selector(service)
     ingress: Manifest = {"ports": [{"port": PORT, "protocol": "TCP"}]}
     if policy.peers:
         verifier = {"podSelector": {"matchLabels": verification_selector(service)}}
-        ingress["from"] = [*(_peer(peer) for peer in policy.peers), verifier]
+        peers = (*policy.peers, *((proxy_peer(settings),) if _is_proxied(service) else ()))
+        ingress["from"] = [*(_peer(peer) for peer in peers), verifier]
     return manifest(
         "networking.k8s.io/v1",
         "NetworkPolicy",
@@ -26,6 +30,11 @@ def make_network_policy(service: InferenceService, policy: NetworkPolicy) -> Man
         owner=owned_by(service),
         spec={"podSelector": {"matchLabels": selector}, "policyTypes": ["Ingress"], "ingress": [ingress]},
     )
+
+
+def _is_proxied(service: InferenceService) -> bool:
+    asked = autoscaling_of(service)
+    return asked is not None and asked.scale_to_zero is not None and asked.scale_to_zero.activator == "HTTPAddon"
 
 
 def _peer(peer: Peer) -> Manifest:

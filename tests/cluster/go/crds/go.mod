@@ -5,6 +5,7 @@ go 1.26.0
 
 require (
 	github.com/envoyproxy/gateway v1.9.1
+	github.com/kedacore/http-add-on v0.15.0
 	github.com/kedacore/keda/v2 v2.20.2
 	github.com/prometheus-operator/prometheus-operator v0.85.0
 	istio.io/api v1.32.0
