@@ -73,8 +73,9 @@ def operator(account: Path, tmp_path: Path) -> Iterator[OperatorProcess]:
 
 
 @pytest.fixture
-def admin(installed: Kubectl) -> Iterator[Kubectl]:
-    """As the administrator; no optional API is there before or after."""
+def admin(installed: Kubectl, account: Path) -> Iterator[Kubectl]:
+    """As the administrator, in the namespace that `account` made; no optional API is there before or after."""
+    assert account.exists()
     yield installed
     installed.run("delete", "infsvc", "--all", "-n", HERE)
     assert until(lambda: not names(installed, "deployments", HERE), COLLECTED_SECONDS)
@@ -210,9 +211,7 @@ def test_the_limits_before_a_model_are_taken_as_they_stand(admin: Kubectl, kind:
 
 
 def install(kubectl: Kubectl, kind: str) -> None:
-    path = str(crd_file(kind))
-    kubectl.run("apply", "--server-side", "-f", path)
-    kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "-f", path)
+    kubectl.install(crd_file(kind))
 
 
 def a_service(**spec: Any) -> Manifest:
