@@ -259,6 +259,8 @@ class Cloud(Model, frozen=True, kw_only=True):
     """Absent means one; with autoscaling it must be absent."""
     autoscaling: Autoscaling | None = None
     accelerator: CloudAccelerator | None = None
+    nodes_per_replica: int | None = None
+    """One replica is a pod on each of so many nodes, with `accelerator` on each; absent means one."""
     rollout: Rollout = Rollout()
     disruption_budget: Literal["Auto", "None"] = "Auto"
     network_policy: NetworkPolicy | None = None

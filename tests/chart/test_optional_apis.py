@@ -28,7 +28,8 @@ HERE = f"optional-{secrets.token_hex(3)}"
 COMPANIONS = ("ScaledObject", "PodMonitor", "HTTPRoute", "InferencePool")
 BESIDE = "scaledobjects,podmonitors,httproutes,inferencepools"
 ACTIVATOR = "InterceptorRoute"
-OF_OTHERS = (*COMPANIONS, ACTIVATOR)
+GROUPS = "LeaderWorkerSet"
+OF_OTHERS = (*COMPANIONS, ACTIVATOR, GROUPS)
 FOLLOWS_LOAD = {"minReplicas": 2, "maxReplicas": 8}
 SLEEPS = {**FOLLOWS_LOAD, "scaleToZero": {"activator": "HTTPAddon"}}
 SEEN_WITHIN_SECONDS = 120
@@ -160,6 +161,30 @@ def test_replicas_sleep_only_while_somebody_wakes_them(operator: OperatorProcess
     assert idle_replicas(admin) is None
 
 
+def test_a_replica_over_several_nodes_needs_an_api_that_may_come_and_go(
+    operator: OperatorProcess, admin: Kubectl
+) -> None:
+    """What ran on one node goes on until it can be replaced. The test speaks for the API's controller."""
+    accelerator = {"count": 1}
+    admin.apply([a_service(cloud={"accelerator": accelerator})])
+    operator.await_that(lambda: names(admin, "deployments", HERE) == {"deployment.apps/llm"})
+    admin.apply([a_service(cloud={"accelerator": accelerator, "nodesPerReplica": 2})])
+    operator.await_that(lambda: condition(admin, "CloudReady") == ("False", "LeaderWorkerSetMissing"))
+    assert names(admin, "deployments", HERE) == {"deployment.apps/llm"}
+
+    install(admin, GROUPS)
+    groups = {"leaderworkerset.leaderworkerset.x-k8s.io/llm-nodes"}
+    operator.await_that(lambda: names(admin, "leaderworkersets", HERE) == groups)
+    operator.await_that(lambda: names(admin, "deployments", HERE) == set())
+    status = {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}
+    says(admin, "leaderworkerset", {**status, "conditions": [spoken("Available", "True")]}, name="llm-nodes")
+    operator.await_that(lambda: condition(admin, "Ready") == ("True", "Serving"))
+    assert names(admin, "networkpolicies", HERE) == {"networkpolicy.networking.k8s.io/llm-nodes"}
+
+    admin.run("delete", "-f", str(crd_file(GROUPS)))
+    operator.await_that(lambda: condition(admin, "CloudReady") == ("False", "LeaderWorkerSetMissing"))
+
+
 def test_kubectl_scale_is_refused_while_an_autoscaler_is_asked_for(admin: Kubectl) -> None:
     admin.apply([a_service(cloud={"autoscaling": FOLLOWS_LOAD})])
     with pytest.raises(Refused, match="replicas"):
@@ -228,10 +253,10 @@ def spoken(kind: str, status: str) -> Manifest:
     return {"type": kind, "status": status, "reason": "Because", "message": "so it is", **moment}
 
 
-def says(kubectl: Kubectl, kind: str, status: Manifest) -> None:
+def says(kubectl: Kubectl, kind: str, status: Manifest, *, name: str = "llm") -> None:
     """As the kind's own controller."""
     patch = json.dumps({"status": status})
-    kubectl.run("patch", kind, "llm", "-n", HERE, "--subresource=status", "--type=merge", "-p", patch)
+    kubectl.run("patch", kind, name, "-n", HERE, "--subresource=status", "--type=merge", "-p", patch)
 
 
 def condition(kubectl: Kubectl, of: str) -> tuple[str, str] | None:

@@ -57,6 +57,7 @@ EVENTS: Final = Kind("events.k8s.io/v1", "Event", "events")
 CORE_EVENTS: Final = Kind("v1", "Event", "events")
 """The same objects under the name by which Kubernetes' own role `view` lets people read them."""
 
+LEADER_WORKER_SETS: Final = Kind("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", "leaderworkersets")
 AUTOSCALERS: Final = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 SCALED_OBJECTS: Final = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
 INTERCEPTOR_ROUTES: Final = Kind("http.keda.sh/v1beta1", "InterceptorRoute", "interceptorroutes")
@@ -68,6 +69,7 @@ POD_METRICS: Final = Kind("custom.metrics.k8s.io/v1beta1", "MetricValueList", ""
 """An API of figures, not of objects; its resources are the metrics that there are at the moment."""
 
 OPTIONAL_CHILD_KINDS: Final = (
+    LEADER_WORKER_SETS,
     AUTOSCALERS,
     SCALED_OBJECTS,
     INTERCEPTOR_ROUTES,

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     SERVICE_NOT_FOUND = "InferenceServiceNotFound"
     NO_ENDPOINT = "NoEndpoint"
     ENDPOINT_NOT_PINNED = "EndpointNotPinned"
+    LEADER_WORKER_SET_MISSING = "LeaderWorkerSetMissing"
     NO_AUTOSCALER = "NoAutoscaler"
     PROMETHEUS_NOT_CONFIGURED = "PrometheusNotConfigured"
     HTTP_ADDON_MISSING = "HTTPAddonMissing"

@@ -7,6 +7,7 @@ from edgeglm_api.inference_service import Cloud, InferenceService
 from edgeglm_operator.resources.cloud_deployment import autoscaling_of
 from edgeglm_operator.resources.gpu_labels import is_labelled, memory_label, product_label
 from edgeglm_operator.resources.http_addon import host_of
+from edgeglm_operator.resources.load_target import scale_target
 
 _NAME_IN: Final = {
     "configMap": "name",
@@ -28,7 +29,8 @@ def woken_by(service: InferenceService) -> str:
     if asked is None or asked.scale_to_zero is None:
         return ""
     if asked.scale_to_zero.activator == "External":
-        return f"your activator, by scaling Deployment {service.metadata.name},"
+        scaled = scale_target(service)
+        return f"your activator, by scaling {scaled['kind']} {scaled['name']},"
     return f"the next request for host {host_of(service)} that reaches KEDA's HTTP Add-on"
 
 

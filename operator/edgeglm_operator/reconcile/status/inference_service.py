@@ -41,7 +41,8 @@ from edgeglm_operator.reconcile.status.verdict import (
 )
 from edgeglm_operator.reconcile.status.verification import Verified, verification_verdict
 from edgeglm_operator.resources.effective_engine import place_of
-from edgeglm_operator.resources.names import edge_deployment_name
+from edgeglm_operator.resources.names import edge_deployment_name, groups_name
+from edgeglm_operator.resources.parallelism import nodes_of
 from edgeglm_operator.resources.selectors import cloud_selector, selector_text
 from edgeglm_operator.resources.service import service_url
 from edgeglm_operator.resources.weights import is_downloaded
@@ -115,11 +116,18 @@ def expected_in_cloud(service: InferenceService) -> Expectation:
     )
     return replace(
         expected,
+        logs=_logs_in_cloud(service),
         woken_by=woken_by(service),
         claim_template=claim_template(cloud),
         node_fields=node_fields(cloud),
         own_volumes=mounted_objects(cloud),
     )
+
+
+def _logs_in_cloud(service: InferenceService) -> str:
+    name = service.metadata.name
+    where = f"deploy/{name}" if nodes_of(service, None) == 1 else f"statefulset/{groups_name(name)}"
+    return f"kubectl -n {service.metadata.namespace} logs {where}"
 
 
 def expected_at(service: InferenceService, target: EdgeTarget, deployment: str) -> Expectation:
