@@ -229,16 +229,29 @@ class Cache(Model, frozen=True, kw_only=True):
     """So much of the node's own disk, for as long as the pod is there."""
 
 
+Activator = Literal["HTTPAddon", "External"]
+
+
+class ScaleToZero(Model, frozen=True, kw_only=True):
+    """Lets replicas go to none: the engine's own figures cannot wake what does not run, so somebody else must."""
+
+    activator: Activator
+    """KEDA's HTTP Add-on, which holds requests meanwhile; or somebody of the user's, who scales the Deployment."""
+
+
 class Autoscaling(Model, frozen=True, kw_only=True):
     """Between which bounds the number of replicas follows the load, and what load one replica is to bear."""
 
     min_replicas: int = 1
+    """While any runs."""
     max_replicas: int
     in_flight_per_replica: int | None = None
     """Requests, running and waiting. Absent means five eighths of what is computed at once (`maxNumSeqs`)."""
     kv_cache_utilization_percent: int = 80
     scale_down_delay_seconds: int = 600
     """How long the load must have been lower before a replica goes."""
+    scale_to_zero: ScaleToZero | None = None
+    """Absent means never fewer than `min_replicas`."""
 
 
 class Cloud(Model, frozen=True, kw_only=True):
@@ -248,6 +261,8 @@ class Cloud(Model, frozen=True, kw_only=True):
     """Absent means one; with autoscaling it must be absent."""
     autoscaling: Autoscaling | None = None
     accelerator: CloudAccelerator | None = None
+    nodes_per_replica: int | None = None
+    """One replica is a pod on each of so many nodes, with `accelerator` on each; absent means one."""
     rollout: Rollout = Rollout()
     disruption_budget: Literal["Auto", "None"] = "Auto"
     network_policy: NetworkPolicy | None = None

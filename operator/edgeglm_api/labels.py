@@ -11,6 +11,9 @@ from edgeglm_api.group import GROUP
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 MANAGER: Final = "edgeglm-operator"
 
+NAMESPACE: Final = "kubernetes.io/metadata.name"
+"""Label that Kubernetes puts on each namespace: its name."""
+
 NAME: Final = "app.kubernetes.io/name"
 COMPONENT: Final = "app.kubernetes.io/component"
 PART_OF: Final = "app.kubernetes.io/part-of"

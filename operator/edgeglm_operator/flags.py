@@ -14,7 +14,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="edgeglm-operator", description="Turns edgeglm's objects into pods.")
     _add_what_pods_get(made)
     _add_where_it_looks(made)
-    _add_prometheus(made)
+    _add_autoscaling(made)
     _add_process(made)
     return made
 
@@ -28,6 +28,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         verification_concurrency=options.verification_concurrency,
         namespace=options.namespace,
         prometheus_url=options.prometheus_url,
+        http_addon_namespace=options.http_addon_namespace,
         pod_monitor_labels=dict(options.pod_monitor_label),
         watch_namespaces=tuple(options.watch_namespace),
         shard=options.watch_label_selector,
@@ -76,11 +77,16 @@ def _add_where_it_looks(made: argparse.ArgumentParser) -> None:
     made.add_argument("--kubeconfig", type=Path, help="default: the pod's service account")
 
 
-def _add_prometheus(made: argparse.ArgumentParser) -> None:
+def _add_autoscaling(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--prometheus-url",
         default=os.environ.get("EDGEGLM_PROMETHEUS_URL", Settings().prometheus_url),
-        help="where KEDA finds the engines' metrics; without it no ScaledObject is made",
+        help="where KEDA finds the engines' metrics; without it, it follows its HTTP Add-on or nothing",
+    )
+    made.add_argument(
+        "--http-addon-namespace",
+        default=Settings().http_addon_namespace,
+        help="where KEDA's HTTP Add-on runs (default: %(default)s)",
     )
     made.add_argument(
         "--pod-monitor-label",

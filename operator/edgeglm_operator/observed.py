@@ -44,8 +44,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """A Deployment and how far its rollout is."""
+    """A Deployment and how far its rollout is; or a LeaderWorkerSet, whose groups of pods are replicas alike."""
 
+    kind: str = "Deployment"
     namespace: str
     name: str
     uid: str = ""
@@ -206,8 +207,12 @@ def job_from(raw: Raw) -> Job:
 class Apis:
     """Which of the optional APIs the cluster has, and the operator may use."""
 
+    leader_worker_sets: bool = False
+    """Replicas over several nodes."""
     scaled_objects: bool = False
     """KEDA."""
+    interceptor_routes: bool = False
+    """KEDA's HTTP Add-on."""
     pod_metrics: bool = False
     """A metrics adapter, for the autoscaler that every cluster has."""
     pod_monitors: bool = False
@@ -265,7 +270,7 @@ def deployment_from(raw: Raw) -> Deployment:
         uid=meta.get("uid") or "",
         labels=dict(meta.get("labels") or {}),
         owner=controller_of(raw),
-        notes={key: text for key, text in (meta.get("annotations") or {}).items() if key.startswith(f"{GROUP}/")},
+        notes=_notes(meta),
         is_in_place=_is_in_place((raw.get("spec") or {}).get("strategy") or {}),
         generation=meta.get("generation") or 0,
         observed_generation=status.get("observedGeneration") or 0,
@@ -277,6 +282,30 @@ def deployment_from(raw: Raw) -> Deployment:
         progress_deadline_exceeded=progressing.get("reason") == "ProgressDeadlineExceeded",
         has_arrived=progressing.get("reason") == "NewReplicaSetAvailable",
         pods_refused=_cut(failure.get("message")) if failure.get("status") == "True" else "",
+    )
+
+
+def deployment_of_groups(raw: Raw) -> Deployment:
+    """Project a leaderworkerset.x-k8s.io/v1 LeaderWorkerSet. It knows no deadline."""
+    meta, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
+    pace = (spec.get("rolloutStrategy") or {}).get("rollingUpdateConfiguration") or {}
+    return Deployment(
+        kind="LeaderWorkerSet",
+        namespace=meta.get("namespace") or "",
+        name=meta["name"],
+        uid=meta.get("uid") or "",
+        labels=dict(meta.get("labels") or {}),
+        owner=controller_of(raw),
+        notes=_notes(meta),
+        is_in_place=pace.get("maxSurge") == 0,
+        generation=meta.get("generation") or 0,
+        observed_generation=status.get("observedGeneration") or 0,
+        replicas=_or(spec.get("replicas"), 1),
+        current_replicas=status.get("replicas") or 0,
+        ready_replicas=status.get("readyReplicas") or 0,
+        updated_replicas=status.get("updatedReplicas") or 0,
+        available_replicas=status.get("readyReplicas") or 0,
+        has_arrived=_condition(raw, "Available").get("status") == "True",
     )
 
 
@@ -304,6 +333,10 @@ def pod_from(raw: Raw) -> Pod:
         created=meta.get("creationTimestamp") or "",
         started=status.get("startTime") or "",
     )
+
+
+def _notes(meta: Raw) -> dict[str, str]:
+    return {key: text for key, text in (meta.get("annotations") or {}).items() if key.startswith(f"{GROUP}/")}
 
 
 def _is_in_place(strategy: Raw) -> bool:

@@ -22,6 +22,8 @@ class Settings:
     """Where the operator itself lives: its Lease is there."""
     prometheus_url: str = ""
     """Where KEDA asks for the engines' metrics; without it, it cannot scale."""
+    http_addon_namespace: str = "keda"
+    """Where KEDA's HTTP Add-on runs."""
     pod_monitor_labels: Mapping[str, str] = field(default_factory=dict)
     """By which a Prometheus selects its PodMonitors."""
     watch_namespaces: tuple[str, ...] = ()

@@ -236,7 +236,9 @@ class Store:
     def apis(self) -> Apis:
         """The optional kinds that the cluster has, by what they are for."""
         return Apis(
+            leader_worker_sets=kinds.LEADER_WORKER_SETS in self.offered,
             scaled_objects=kinds.SCALED_OBJECTS in self.offered,
+            interceptor_routes=kinds.INTERCEPTOR_ROUTES in self.offered,
             pod_metrics={kinds.AUTOSCALERS, kinds.POD_METRICS} <= self.offered,
             pod_monitors=kinds.POD_MONITORS in self.offered,
             http_routes=kinds.HTTP_ROUTES in self.offered,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from tests.cluster.binaries import program
+from tests.cluster.process import until
 
 Manifest = dict[str, Any]
 
@@ -50,6 +51,19 @@ class Kubectl:
         if done.returncode != 0:
             raise Refused(done.stderr.strip() or done.stdout.strip())
         return done.stdout
+
+    def install(self, crds: Path, bound_seconds: float = 60) -> None:
+        """Apply CRDs of a file or directory, and wait until they are served.
+
+        Not by `kubectl wait`: it fails on one that has no conditions yet.
+        """
+        self.run("apply", "--server-side", "-f", str(crds))
+        assert until(lambda: self._are_served(crds), bound_seconds), f"{crds}: not served in {bound_seconds:g} s"
+
+    def _are_served(self, crds: Path) -> bool:
+        found = json.loads(self.run("get", "-f", str(crds), "-o", "json"))
+        said = [each.get("status", {}).get("conditions") or () for each in found.get("items", [found])]
+        return all(any((of["type"], of["status"]) == ("Established", "True") for of in each) for each in said)
 
     def apply(self, manifests: Iterable[Mapping[str, Any]], *options: str) -> None:
         """Server-side apply, in the order given."""

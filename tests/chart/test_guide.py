@@ -18,10 +18,11 @@ SPEAKING += [RECONCILE / "capacity.py", RECONCILE / "fit_check.py", RECONCILE.pa
 # Other words in the same shape: condition types and values, good news, and what the kubelet says.
 NOT_A_REASON = {
     *("Ready", "Accepted", "CloudReady", "EdgeReady", "CapacityFits", "Progressing", "Verified"),
-    *("AutoscalingReady", "RouteReady", "PoolReady", "MonitoringReady"),
+    *("AutoscalingReady", "ActivatorReady", "RouteReady", "PoolReady", "MonitoringReady"),
     *("AbleToScale", "ScalingActive", "HPAActive", "Fallback", "Paused", "ResolvedRefs"),
     *("Connected", "AgentReady", "BundleComplete"),
     *("True", "False", "Unknown", "Disconnected", "Settled", "Complete", "NodeReady"),
+    *("HTTPAddon", "External"),
     *("Failed", "Succeeded", "OOMKilled"),
     *("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"),
     *("RegistryUnavailable", "SignatureValidationFailed"),

@@ -27,7 +27,11 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 HERE = f"optional-{secrets.token_hex(3)}"
 COMPANIONS = ("ScaledObject", "PodMonitor", "HTTPRoute", "InferencePool")
 BESIDE = "scaledobjects,podmonitors,httproutes,inferencepools"
+ACTIVATOR = "InterceptorRoute"
+GROUPS = "LeaderWorkerSet"
+OF_OTHERS = (*COMPANIONS, ACTIVATOR, GROUPS)
 FOLLOWS_LOAD = {"minReplicas": 2, "maxReplicas": 8}
+SLEEPS = {**FOLLOWS_LOAD, "scaleToZero": {"activator": "HTTPAddon"}}
 SEEN_WITHIN_SECONDS = 120
 """Two rounds of discovery, and of the autoscaler of Kubernetes itself."""
 
@@ -70,8 +74,9 @@ def operator(account: Path, tmp_path: Path) -> Iterator[OperatorProcess]:
 
 
 @pytest.fixture
-def admin(installed: Kubectl) -> Iterator[Kubectl]:
-    """As the administrator; no optional API is there before or after."""
+def admin(installed: Kubectl, account: Path) -> Iterator[Kubectl]:
+    """As the administrator, in the namespace that `account` made; no optional API is there before or after."""
+    assert account.exists()
     yield installed
     installed.run("delete", "infsvc", "--all", "-n", HERE)
     assert until(lambda: not names(installed, "deployments", HERE), COLLECTED_SECONDS)
@@ -131,6 +136,55 @@ def test_the_number_is_handed_over_in_both_directions(
         assert set(seen()) == {"5", "7"}
 
 
+def test_replicas_sleep_only_while_somebody_wakes_them(operator: OperatorProcess, admin: Kubectl) -> None:
+    """KEDA's HTTP Add-on comes later, and vanishes while all replicas sleep."""
+    install(admin, "ScaledObject")
+    admin.apply([a_service(cloud={"autoscaling": SLEEPS})])
+    operator.await_that(lambda: names(admin, "scaledobjects", HERE) == {"scaledobject.keda.sh/llm"})
+    operator.await_that(lambda: condition(admin, "ActivatorReady") == ("False", "HTTPAddonMissing"))
+    assert idle_replicas(admin) is None
+
+    install(admin, ACTIVATOR)
+    operator.await_that(lambda: names(admin, "interceptorroutes", HERE) == {"interceptorroute.http.keda.sh/llm"})
+    operator.await_that(lambda: idle_replicas(admin) == 0)
+    says(admin, "scaledobject", {"conditions": [spoken("Ready", "True")]})
+    says(admin, "interceptorroute", {"conditions": [spoken("Ready", "True")]})
+    admin.run("scale", "deployment", "llm", "-n", HERE, "--replicas=0")
+    operator.await_that(lambda: condition(admin, "AutoscalingReady") == ("True", "ScaledToZero"))
+    operator.await_that(lambda: condition(admin, "ActivatorReady") == ("True", "Activating"))
+    operator.await_that(lambda: condition(admin, "Ready") == ("True", "ScaledToZero"))
+    assert replicas(admin) == 0
+
+    admin.run("delete", "-f", str(crd_file(ACTIVATOR)))
+    operator.await_that(lambda: replicas(admin) == 2)
+    operator.await_that(lambda: condition(admin, "ActivatorReady") == ("False", "HTTPAddonMissing"))
+    assert idle_replicas(admin) is None
+
+
+def test_a_replica_over_several_nodes_needs_an_api_that_may_come_and_go(
+    operator: OperatorProcess, admin: Kubectl
+) -> None:
+    """What ran on one node goes on until it can be replaced. The test speaks for the API's controller."""
+    accelerator = {"count": 1}
+    admin.apply([a_service(cloud={"accelerator": accelerator})])
+    operator.await_that(lambda: names(admin, "deployments", HERE) == {"deployment.apps/llm"})
+    admin.apply([a_service(cloud={"accelerator": accelerator, "nodesPerReplica": 2})])
+    operator.await_that(lambda: condition(admin, "CloudReady") == ("False", "LeaderWorkerSetMissing"))
+    assert names(admin, "deployments", HERE) == {"deployment.apps/llm"}
+
+    install(admin, GROUPS)
+    groups = {"leaderworkerset.leaderworkerset.x-k8s.io/llm-nodes"}
+    operator.await_that(lambda: names(admin, "leaderworkersets", HERE) == groups)
+    operator.await_that(lambda: names(admin, "deployments", HERE) == set())
+    status = {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}
+    says(admin, "leaderworkerset", {**status, "conditions": [spoken("Available", "True")]}, name="llm-nodes")
+    operator.await_that(lambda: condition(admin, "Ready") == ("True", "Serving"))
+    assert names(admin, "networkpolicies", HERE) == {"networkpolicy.networking.k8s.io/llm-nodes"}
+
+    admin.run("delete", "-f", str(crd_file(GROUPS)))
+    operator.await_that(lambda: condition(admin, "CloudReady") == ("False", "LeaderWorkerSetMissing"))
+
+
 def test_kubectl_scale_is_refused_while_an_autoscaler_is_asked_for(admin: Kubectl) -> None:
     admin.apply([a_service(cloud={"autoscaling": FOLLOWS_LOAD})])
     with pytest.raises(Refused, match="replicas"):
@@ -162,10 +216,10 @@ def test_the_real_crds_take_what_is_made(admin: Kubectl) -> None:
         manifest
         for path in (ROOT / "tests" / "golden").glob("*/out.yaml")
         for manifest in yaml.safe_load_all(path.read_text())
-        if manifest["kind"] in COMPANIONS
+        if manifest["kind"] in OF_OTHERS
     ]
-    assert {manifest["kind"] for manifest in golden} == set(COMPANIONS)
-    for kind in COMPANIONS:
+    assert {manifest["kind"] for manifest in golden} == set(OF_OTHERS)
+    for kind in OF_OTHERS:
         install(admin, kind)
     for manifest in golden:
         manifest["metadata"]["namespace"] = HERE
@@ -182,9 +236,7 @@ def test_the_limits_before_a_model_are_taken_as_they_stand(admin: Kubectl, kind:
 
 
 def install(kubectl: Kubectl, kind: str) -> None:
-    path = str(crd_file(kind))
-    kubectl.run("apply", "--server-side", "-f", path)
-    kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "-f", path)
+    kubectl.install(crd_file(kind))
 
 
 def a_service(**spec: Any) -> Manifest:
@@ -201,10 +253,10 @@ def spoken(kind: str, status: str) -> Manifest:
     return {"type": kind, "status": status, "reason": "Because", "message": "so it is", **moment}
 
 
-def says(kubectl: Kubectl, kind: str, status: Manifest) -> None:
+def says(kubectl: Kubectl, kind: str, status: Manifest, *, name: str = "llm") -> None:
     """As the kind's own controller."""
     patch = json.dumps({"status": status})
-    kubectl.run("patch", kind, "llm", "-n", HERE, "--subresource=status", "--type=merge", "-p", patch)
+    kubectl.run("patch", kind, name, "-n", HERE, "--subresource=status", "--type=merge", "-p", patch)
 
 
 def condition(kubectl: Kubectl, of: str) -> tuple[str, str] | None:
@@ -214,6 +266,12 @@ def condition(kubectl: Kubectl, of: str) -> tuple[str, str] | None:
 
 def replicas(kubectl: Kubectl) -> int:
     found: int = kubectl.get("deployment", "llm", HERE)["spec"]["replicas"]
+    return found
+
+
+def idle_replicas(kubectl: Kubectl) -> int | None:
+    """How many KEDA leaves while nothing asks; None where there are always some."""
+    found: int | None = kubectl.get("scaledobject", "llm", HERE)["spec"].get("idleReplicaCount")
     return found
 
 

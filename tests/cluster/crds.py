@@ -22,6 +22,11 @@ _KEDA: Final = "github.com/kedacore/keda/v2"
 
 FILES: Final = {
     "ScaledObject": (_KEDA, "config/crd/bases/keda.sh_scaledobjects.yaml"),
+    "InterceptorRoute": ("github.com/kedacore/http-add-on", "config/crd/bases/http.keda.sh_interceptorroutes.yaml"),
+    "LeaderWorkerSet": (
+        "sigs.k8s.io/lws",
+        "config/crd/bases/leaderworkerset.x-k8s.io_leaderworkersets.yaml",
+    ),
     "PodMonitor": (
         "github.com/prometheus-operator/prometheus-operator",
         "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",

@@ -29,8 +29,7 @@ class Keda:
         """Install its CRDs, start it, and let the API server serve its figures."""
         ensure(["keda-operator", NAME])
         self._write_certificates()
-        self._kubectl.run("apply", "--server-side", "-f", str(crds_of_keda()))
-        self._kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(crds_of_keda()))
+        self._kubectl.install(crds_of_keda())
         self._kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
         self._start_operator()
         self._start_adapter()

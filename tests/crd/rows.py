@@ -98,6 +98,12 @@ def reached_from(*peers: Object) -> Object:
     return service(cloud={"networkPolicy": {"from": list(peers)}})
 
 
+def pooled(activator: str) -> Object:
+    """A service in a pool, whose replicas may all go."""
+    autoscaling = {"maxReplicas": 4, "scaleToZero": {"activator": activator}}
+    return service(cloud={"autoscaling": autoscaling}, routing={"inferencePool": {"endpointPicker": {"name": "p"}}})
+
+
 def autoscaled(**fields: Any) -> Object:
     """An InferenceService whose cloud replicas follow the load."""
     return service(cloud={"autoscaling": {"maxReplicas": 4, **fields}})
@@ -485,10 +491,19 @@ ROWS: Final = (
     Row("a target twice", service(edge=[target(), target()]), ANY),
     Row("a service that rests", service(suspend=True)),
     Row("a service that rests by a word", service(suspend="yes"), ANY),
+    Row("a replica over several nodes", service(cloud={"nodesPerReplica": 2, "accelerator": {"count": 8}})),
+    Row("a replica over one node", service(cloud={"nodesPerReplica": 1, "accelerator": {}}), ANY),
+    Row("several nodes without accelerators", service(cloud={"nodesPerReplica": 2}), "set accelerator, or drop"),
     Row("an autoscaler", autoscaled()),
     Row("an autoscaler in full", autoscaled(minReplicas=2, inFlightPerReplica=8, scaleDownDelaySeconds=0)),
     Row("an autoscaler without a bound", service(cloud={"autoscaling": {}}), ANY),
     Row("an autoscaler down to zero", autoscaled(minReplicas=0), ANY),
+    Row("an autoscaler that requests wake", autoscaled(scaleToZero={"activator": "HTTPAddon"})),
+    Row("an autoscaler that somebody wakes", autoscaled(scaleToZero={"activator": "External"})),
+    Row("zero without anybody who wakes", autoscaled(scaleToZero={}), ANY),
+    Row("zero with an activator that is none", autoscaled(scaleToZero={"activator": "Prometheus"}), ANY),
+    Row("a pool past who wakes", pooled("HTTPAddon"), "leads past KEDA's HTTP Add-on"),
+    Row("a pool of what somebody wakes", pooled("External")),
     Row("more at least than at most", autoscaled(minReplicas=5), "must not be above maxReplicas"),
     Row(
         "a number beside an autoscaler",

@@ -14,6 +14,7 @@ from edgeglm_operator.offline.documents import Document
 from edgeglm_operator.resources.cloud_deployment import make_cloud_deployment
 from edgeglm_operator.resources.edge_deployment import make_edge_deployment
 from edgeglm_operator.resources.flags import OWNED_FLAGS, owner_of_flag
+from edgeglm_operator.resources.leader_worker_set import in_its_kind
 from edgeglm_operator.resources.presets import PRESETS
 from edgeglm_operator.settings import Settings
 from tests.cluster.need import skip_or_fail
@@ -24,7 +25,12 @@ from tests.unit.operator.test_flags import KNOWN_FLAGS, taken_for
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
-FILES = (*sorted(ROOT.glob("examples/*/*.yaml")), ROOT / "tests/golden/cloud-full/in.yaml")
+FILES = (
+    *sorted(ROOT.glob("examples/*/*.yaml")),
+    *(ROOT / "tests" / "golden" / case / "in.yaml" for case in ("cloud-full", "cloud-groups")),
+)
+OF_A_GROUP = {"$(LWS_WORKER_INDEX)": "1", "$(LWS_LEADER_ADDRESS)": "large-nodes-0.large-nodes.plant"}
+"""What LeaderWorkerSet says to a pod."""
 HERE = Path(__file__).parent
 
 
@@ -45,15 +51,21 @@ def argvs() -> dict[str, list[str]]:
     found = {}
     for name, service in services().items():
         if service.spec.cloud is not None:
-            found[f"{name} in the cloud"] = _arguments(make_cloud_deployment(service, Settings()))
+            made = make_cloud_deployment(service, Settings())
+            found[f"{name} in the cloud"] = _arguments(made["spec"]["template"])
+            groups = in_its_kind(made, service)["spec"].get("leaderWorkerTemplate")
+            if groups:
+                found[f"{name} on further nodes"] = _arguments(groups["workerTemplate"])
         for target in service.spec.edge:
             made = make_edge_deployment(service, target, "box-1", Settings())
-            found[f"{name} at {target.name}"] = _arguments(made)
+            found[f"{name} at {target.name}"] = _arguments(made["spec"]["template"])
     return found
 
 
-def _arguments(deployment: dict[str, Any]) -> list[str]:
-    arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+def _arguments(template: dict[str, Any]) -> list[str]:
+    arguments = template["spec"]["containers"][0]["args"]
+    for variable, value in OF_A_GROUP.items():
+        arguments = [argument.replace(variable, value) for argument in arguments]
     return [argument.replace("$$(", "$(") for argument in arguments]
 
 
@@ -87,6 +99,7 @@ def test_vllm_takes_the_arguments_of_every_example_and_of_every_field(answer: An
     said = dict(zip(wanted, answer["faults"], strict=False))
     assert {name: fault for name, fault in said.items() if fault} == {}
     assert len(said) >= 5
+    assert any("--headless" in argv for argv in wanted.values())
 
 
 def test_vllm_refuses_what_is_wrong(answer: Any) -> None:

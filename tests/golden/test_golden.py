@@ -65,17 +65,19 @@ def test_kubernetes_knows_every_field(case: Path) -> None:
         if manifest["apiVersion"].startswith("edgeglm.io/"):
             check([Document("out.yaml", manifest)])
         elif kind_of(manifest["apiVersion"], manifest["kind"]) in OF_OTHERS:
-            continue  # tests/chart/test_optional_apis.py asks a real API server with their CRDs
+            # tests/chart/test_optional_apis.py asks a real API server with their CRDs.
+            for pod in pods_of(manifest):
+                as_pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": pod}
+                kubernetes_validate.validate(as_pod, "1.36", strict=True)
         else:
             kubernetes_validate.validate(manifest, "1.36", strict=True)
 
 
 def test_pods_keep_to_restricted_but_for_the_host_at_the_edge(case: Path) -> None:
-    for manifest in expected(case):
-        if manifest["kind"] not in {"Deployment", "Job"}:
-            continue
+    made = [(manifest, pod) for manifest in expected(case) for pod in pods_of(manifest)]
+    for manifest, pod in made:
         labels = manifest["metadata"]["labels"]
-        found = violations(manifest["spec"]["template"]["spec"])
+        found = violations(pod)
         if labels["app.kubernetes.io/component"] == "agent":
             assert found == ON_THE_HOST | {f"own-data.{field}" for field in ROOT_ONCE}
         elif labels.get("edgeglm.io/place") == "edge":
@@ -111,6 +113,17 @@ def test_each_child_can_be_found_and_pruned(case: Path) -> None:
         if manifest["kind"] == "Deployment":
             spec = manifest["spec"]
             assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+
+
+def pods_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pods that it has made, of each kind one."""
+    match manifest["kind"]:
+        case "Deployment" | "Job":
+            return [manifest["spec"]["template"]["spec"]]
+        case "LeaderWorkerSet":
+            templates = manifest["spec"]["leaderWorkerTemplate"]
+            return [templates[which]["spec"] for which in ("leaderTemplate", "workerTemplate")]
+    return []
 
 
 def test_selectors_do_not_meet() -> None:

@@ -12,6 +12,7 @@ from edgeglm_operator.kube.kinds import (
     HTTP_ROUTES,
     INFERENCE_POOLS,
     INFERENCE_SERVICES,
+    INTERCEPTOR_ROUTES,
     POD_METRICS,
     POD_MONITORS,
     SCALED_OBJECTS,
@@ -27,6 +28,8 @@ FOLLOWS_LOAD = {"autoscaling": {"minReplicas": 2, "maxReplicas": 8}}
 ROUTE = {"httpRoute": {"parentRefs": [{"name": "public"}]}}
 POOL = {"inferencePool": {"endpointPicker": {"name": "picker"}}}
 MONITOR = {"podMonitor": True}
+BY_REQUESTS = {"autoscaling": {"minReplicas": 2, "maxReplicas": 8, "scaleToZero": {"activator": "HTTPAddon"}}}
+BY_SOMEBODY = {"autoscaling": {"minReplicas": 2, "maxReplicas": 8, "scaleToZero": {"activator": "External"}}}
 
 
 @pytest.fixture
@@ -157,6 +160,117 @@ async def test_keda_without_the_address_of_prometheus_is_not_used(cluster: InMem
     assert condition(cluster) == ("False", "PrometheusNotConfigured")
 
 
+async def test_where_nobody_wakes_them_replicas_do_not_stay_at_zero(cluster: InMemoryCluster) -> None:
+    """Somebody scaled the Deployment by hand; from zero no autoscaler begins."""
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud=FOLLOWS_LOAD))
+    operator = await operated(cluster)
+    scaled(cluster, 0)
+    await operator.look()
+
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 2
+
+
+@pytest.mark.parametrize("offered", [SCALED_OBJECTS, POD_METRICS, AUTOSCALERS], ids=lambda kind: kind.name)
+async def test_what_an_activator_of_the_user_s_own_ends_and_wakes_is_left_to_it(
+    cluster: InMemoryCluster, offered: Kind
+) -> None:
+    """By KEDA, by Kubernetes' own autoscaler, and with neither."""
+    cluster.offer(offered)
+    cluster.put(an_inference_service(cloud=BY_SOMEBODY))
+    operator = await operated(cluster)
+    for number in (0, 3, 0):
+        scaled(cluster, number)
+        await operator.look()
+        assert spec(cluster, DEPLOYMENTS)["replicas"] == number
+
+
+async def test_keda_leaves_zero_to_an_activator_of_the_user_s_own(cluster: InMemoryCluster) -> None:
+    """It would end what has been woken as long as no figures come from it."""
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud=BY_SOMEBODY))
+    await operated(cluster)
+
+    asked = spec(cluster, SCALED_OBJECTS)
+    assert (asked["minReplicaCount"], asked["idleReplicaCount"], asked["cooldownPeriod"]) == (2, 0, 2**31 - 1)
+    assert condition(cluster, "ActivatorReady") is None
+
+
+async def test_zero_is_handed_over_to_who_wakes_from_it(cluster: InMemoryCluster) -> None:
+    cluster.offer(SCALED_OBJECTS)
+    cluster.put(an_inference_service(cloud={"replicas": 0}))
+    operator = await operated(cluster)
+    asks(cluster, BY_SOMEBODY)
+    await operator.settle()
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 0
+
+
+async def test_kedas_add_on_wakes_by_requests_and_needs_no_prometheus(cluster: InMemoryCluster) -> None:
+    cluster.offer(SCALED_OBJECTS, INTERCEPTOR_ROUTES)
+    cluster.put(an_inference_service(cloud=BY_REQUESTS))
+    await operated(cluster, Settings(http_addon_namespace="http"))
+
+    (trigger,) = spec(cluster, SCALED_OBJECTS)["triggers"]
+    assert trigger["metadata"] == {
+        "scalerAddress": "keda-add-ons-http-external-scaler.http.svc:9090",
+        "interceptorRoute": "llm",
+    }
+    assert spec(cluster, INTERCEPTOR_ROUTES)["rules"] == [{"hosts": ["llm.plant.svc"]}]
+    assert condition(cluster, "ActivatorReady") == ("Unknown", "WaitingForActivator")
+
+
+async def test_an_add_on_that_comes_and_goes_never_leaves_replicas_asleep(cluster: InMemoryCluster) -> None:
+    """While it is away there is always one, and a route leads to the Service."""
+    cluster.offer(SCALED_OBJECTS, HTTP_ROUTES)
+    cluster.put(an_inference_service(cloud=BY_REQUESTS, routing=ROUTE))
+    operator = await operated(cluster)
+    assert condition(cluster, "ActivatorReady") == ("False", "HTTPAddonMissing")
+    assert "idleReplicaCount" not in spec(cluster, SCALED_OBJECTS)
+    assert backends(cluster) == [("Service", "llm")]
+
+    cluster.offer(INTERCEPTOR_ROUTES)
+    await operator.look()
+    says(cluster, INTERCEPTOR_ROUTES, {"conditions": conditions({"Ready": "True"})})
+    scaled(cluster, 0)
+    await operator.look()
+    assert condition(cluster, "ActivatorReady") == ("True", "Activating")
+    assert spec(cluster, SCALED_OBJECTS)["idleReplicaCount"] == 0
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 0
+    assert backends(cluster) == [("Service", "keda-add-ons-http-interceptor-proxy")]
+
+    cluster.withdraw(INTERCEPTOR_ROUTES)
+    await operator.look()
+    assert condition(cluster, "ActivatorReady") == ("False", "HTTPAddonMissing")
+    assert "idleReplicaCount" not in spec(cluster, SCALED_OBJECTS)
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 2
+    assert backends(cluster) == [("Service", "llm")]
+
+
+async def test_without_keda_its_add_on_wakes_nobody(cluster: InMemoryCluster) -> None:
+    cluster.offer(INTERCEPTOR_ROUTES)
+    cluster.put(an_inference_service(cloud={"replicas": 0}))
+    operator = await operated(cluster)
+    asks(cluster, BY_REQUESTS)
+    await operator.settle()
+
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 2
+    assert condition(cluster) == ("False", "NoAutoscaler")
+
+
+async def test_who_no_longer_asks_for_zero_has_no_activator(cluster: InMemoryCluster) -> None:
+    cluster.offer(SCALED_OBJECTS, INTERCEPTOR_ROUTES)
+    cluster.put(an_inference_service(cloud=BY_REQUESTS))
+    operator = await operated(cluster)
+    scaled(cluster, 0)
+    cluster.put(an_inference_service(cloud={"autoscaling": {"scaleToZero": None}}))
+    await operator.settle()
+
+    assert cluster.names(INTERCEPTOR_ROUTES) == []
+    assert "idleReplicaCount" not in spec(cluster, SCALED_OBJECTS)
+    assert spec(cluster, DEPLOYMENTS)["replicas"] == 2
+    assert condition(cluster, "ActivatorReady") is None
+
+
 async def test_there_are_never_two_autoscalers(cluster: InMemoryCluster) -> None:
     """Kubernetes' own is used where an adapter serves pod metrics, until KEDA comes."""
     cluster.offer(POD_METRICS)
@@ -218,6 +332,43 @@ async def test_what_an_autoscaler_says_is_told(
     await operator.look()
 
     assert condition(cluster) == told
+
+
+AT_REST = {"AbleToScale": "True", "ScalingActive": "False"}
+
+
+@pytest.mark.parametrize(
+    ("whose", "asked", "said", "told"),
+    [
+        (OF_KEDA, BY_SOMEBODY, {"Ready": "True", "Fallback": "True"}, ("True", "ScaledToZero")),
+        (OF_KEDA, BY_SOMEBODY, {"Ready": "False"}, ("False", "AutoscalerFailing")),
+        (OF_KEDA, BY_SOMEBODY, {}, ("Unknown", "WaitingForAutoscaler")),
+        (OF_KEDA, BY_REQUESTS, {"Ready": "True", "Fallback": "False"}, ("True", "ScaledToZero")),
+        (OF_KEDA, BY_REQUESTS, {"Ready": "True", "Fallback": "True"}, ("False", "FallingBack")),
+        (OF_KUBERNETES, BY_SOMEBODY, AT_REST, ("True", "ScaledToZero")),
+        (OF_KUBERNETES, BY_SOMEBODY, {"AbleToScale": "False"}, ("False", "AutoscalerFailing")),
+    ],
+)
+async def test_an_autoscaler_of_replicas_that_sleep_has_not_failed(
+    cluster: InMemoryCluster,
+    whose: tuple[Kind, Kind],
+    asked: dict[str, Any],
+    said: dict[str, str],
+    told: tuple[str, str],
+) -> None:
+    """Of what does not run there are no figures; but where the add-on does not answer, nobody is woken."""
+    offered, kind = whose
+    cluster.offer(offered, INTERCEPTOR_ROUTES)
+    cluster.put(an_inference_service(cloud=asked))
+    operator = await operated(cluster)
+    scaled(cluster, 0)
+    generation = (cluster.live(DEPLOYMENTS, PLANT, "llm") or {})["metadata"]["generation"]
+    says(cluster, DEPLOYMENTS, {"observedGeneration": generation})
+    says(cluster, kind, {"conditions": conditions(said)})
+    await operator.look()
+
+    assert condition(cluster) == told
+    assert condition(cluster, "Ready") == condition(cluster, "CloudReady") == ("True", "ScaledToZero")
 
 
 @pytest.mark.parametrize(

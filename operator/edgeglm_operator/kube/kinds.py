@@ -57,15 +57,26 @@ EVENTS: Final = Kind("events.k8s.io/v1", "Event", "events")
 CORE_EVENTS: Final = Kind("v1", "Event", "events")
 """The same objects under the name by which Kubernetes' own role `view` lets people read them."""
 
+LEADER_WORKER_SETS: Final = Kind("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", "leaderworkersets")
 AUTOSCALERS: Final = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 SCALED_OBJECTS: Final = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
+INTERCEPTOR_ROUTES: Final = Kind("http.keda.sh/v1beta1", "InterceptorRoute", "interceptorroutes")
+"""Of KEDA's HTTP Add-on; it took the place of HTTPScaledObject in 0.14."""
 POD_MONITORS: Final = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors")
 HTTP_ROUTES: Final = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 INFERENCE_POOLS: Final = Kind("inference.networking.k8s.io/v1", "InferencePool", "inferencepools")
 POD_METRICS: Final = Kind("custom.metrics.k8s.io/v1beta1", "MetricValueList", "")
 """An API of figures, not of objects; its resources are the metrics that there are at the moment."""
 
-OPTIONAL_CHILD_KINDS: Final = (AUTOSCALERS, SCALED_OBJECTS, POD_MONITORS, HTTP_ROUTES, INFERENCE_POOLS)
+OPTIONAL_CHILD_KINDS: Final = (
+    LEADER_WORKER_SETS,
+    AUTOSCALERS,
+    SCALED_OBJECTS,
+    INTERCEPTOR_ROUTES,
+    POD_MONITORS,
+    HTTP_ROUTES,
+    INFERENCE_POOLS,
+)
 """What it makes and prunes where the cluster has them."""
 OPTIONAL_KINDS: Final = (*OPTIONAL_CHILD_KINDS, POD_METRICS)
 """What a cluster may have or not."""

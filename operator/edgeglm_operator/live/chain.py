@@ -16,8 +16,9 @@ from edgeglm_operator.reconcile.placement import sites_of
 from edgeglm_operator.reconcile.status.edge_site import expected_of_agent
 from edgeglm_operator.reconcile.status.inference_service import expected_at, expected_in_cloud
 from edgeglm_operator.reconcile.status.trouble import Expectation, trouble_of
+from edgeglm_operator.resources.load_target import scale_target
 from edgeglm_operator.resources.names import agent_name, site_name
-from edgeglm_operator.resources.selectors import CLOUD, EDGE
+from edgeglm_operator.resources.selectors import CLOUD, EDGE, WORKER
 
 EVENTS_SHOWN: Final = 3
 IS_IT_RUNNING: Final = (
@@ -113,7 +114,8 @@ def _in_cloud(service: InferenceService, seen: Seen, now: str) -> Iterator[Cause
         if not each.is_serving:
             yield _deployment(each, expected_in_cloud(service), seen, now)
     if not found and seen.deployments is not None:
-        yield Cause(f"there is no Deployment {service.metadata.name} of this service")
+        scaled = scale_target(service)
+        yield Cause(f"there is no {scaled['kind']} {scaled['name']} of this service")
 
 
 def _at_edge(service: InferenceService, seen: Seen, now: str) -> Iterator[Cause]:
@@ -138,8 +140,8 @@ def _is_dark(site: EdgeSite) -> bool:
 
 
 def _deployment(deployment: Deployment, expected: Expectation, seen: Seen, now: str) -> Cause:
-    name, ready, wanted = deployment.name, deployment.ready_replicas, deployment.replicas
-    text = f"Deployment {name}: {ready} of {wanted} replicas ready, {deployment.updated_replicas} of the present spec"
+    ready = f"{deployment.ready_replicas} of {deployment.replicas} replicas ready"
+    text = f"{deployment.kind} {deployment.name}: {ready}, {deployment.updated_replicas} of the present spec"
     because = [Cause(f"its pods may not be made: {deployment.pods_refused}")] if deployment.pods_refused else []
     if deployment.progress_deadline_exceeded:
         because.append(Cause("nothing has moved for its progressDeadlineSeconds"))
@@ -148,8 +150,10 @@ def _deployment(deployment: Deployment, expected: Expectation, seen: Seen, now: 
 
 
 def _is_pod_of(pod: Pod, deployment: Deployment) -> bool:
-    keys = (labels.COMPONENT, labels.SERVICE, labels.PLACE, labels.TARGET, labels.SITE)
-    return all(pod.labels.get(key) == deployment.labels.get(key) for key in keys)
+    keys = (labels.COMPONENT, labels.SERVICE, labels.TARGET, labels.SITE)
+    place = pod.labels.get(labels.PLACE)
+    is_there = (CLOUD if place == WORKER else place) == deployment.labels.get(labels.PLACE)
+    return is_there and all(pod.labels.get(key) == deployment.labels.get(key) for key in keys)
 
 
 def _pods(pods: Iterable[Pod], expected: Expectation, events: Sequence[Event], now: str) -> Iterator[Cause]:

@@ -30,6 +30,7 @@ from edgeglm_operator.resources.bundle_config_map import make_bundle_config_map
 from edgeglm_operator.resources.cloud_deployment import make_cloud_deployment
 from edgeglm_operator.resources.edge_deployment import make_edge_deployment
 from edgeglm_operator.resources.edge_site import make_edge_site
+from edgeglm_operator.resources.leader_worker_set import in_its_kind
 from edgeglm_operator.resources.manifest import Manifest, OwnerRef, owned_by
 from edgeglm_operator.resources.names import site_name, verification_job_name
 from edgeglm_operator.resources.verification_job import make_verification_job, replica_url
@@ -43,7 +44,14 @@ _KINDS: Final[Mapping[type, str]] = {
 
 PLACEHOLDER: Final = "<uid of "
 _ADDRESS: Final = "<address of each replica>"
-_ALL_APIS: Final = Apis(scaled_objects=True, pod_monitors=True, http_routes=True, inference_pools=True)
+_ALL_APIS: Final = Apis(
+    leader_worker_sets=True,
+    scaled_objects=True,
+    interceptor_routes=True,
+    pod_monitors=True,
+    http_routes=True,
+    inference_pools=True,
+)
 
 Resource = InferenceService | SensorGraph | EdgeSite
 T = TypeVar("T", bound=Resource)
@@ -170,7 +178,8 @@ def _render_service(service: InferenceService, known: Wishes, settings: Settings
 
 def _in_cloud(service: InferenceService, settings: Settings) -> Iterator[Manifest]:
     deployment = make_cloud_deployment(service, settings)
-    yield from (deployment, *around_cloud(service, settings))
+    yield in_its_kind(deployment, service)
+    yield from around_cloud(service, settings)
     if concurrency := concurrency_of(service, settings):
         revision = revision_of(with_revision(deployment["spec"]["template"]))
         name = verification_job_name(service.metadata.name, revision, concurrency)
@@ -179,7 +188,7 @@ def _in_cloud(service: InferenceService, settings: Settings) -> Iterator[Manifes
 
 
 def _render_companions(service: InferenceService, settings: Settings, result: Rendered) -> None:
-    """As in a cluster that has KEDA, the Prometheus Operator and the Gateway API."""
+    """As in a cluster that has KEDA with its HTTP Add-on, the Prometheus Operator and the Gateway API."""
     for _, wish in companions(service, _ALL_APIS, settings):
         if isinstance(wish, Refused):
             result.notes.append(f"{_identity(service)}: {wish.message}")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from edgeglm_api.inference_service import EdgeTarget, Engine, InferenceService
 from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.resources.effective_engine import asked_engine, place_of
-from edgeglm_operator.resources.flags import OWNED_VARIABLES, owner_of_flag
-from edgeglm_operator.resources.parallelism import accelerators_of, idle_or_missing
+from edgeglm_operator.resources.flags import FLAGS_OF_GROUPS, OWNED_VARIABLES, owner_of_flag
+from edgeglm_operator.resources.parallelism import accelerators_of, idle_or_missing, nodes_of
 from edgeglm_operator.resources.presets import PRESETS
 from edgeglm_operator.resources.weights import CLAIM, HUB, NODE_PATH, SCHEMES, node_path
 
@@ -23,6 +23,8 @@ def _problems(service: InferenceService) -> Iterator[Refused]:
     yield from _engine(spec.engine, "spec.engine")
     if spec.cloud is not None:
         yield from _parallelism(service, None)
+    if nodes_of(service, None) > 1:
+        yield from _group(spec.engine)
     if spec.cloud is not None and spec.model.uri.startswith(NODE_PATH):
         yield Refused(
             Reason.INVALID_MODEL,
@@ -74,8 +76,16 @@ def _engine(engine: Engine, where: str) -> Iterator[Refused]:
             )
 
 
+def _group(engine: Engine) -> Iterator[Refused]:
+    """What extraArgs may say on one node says of several what the operator says for each of them."""
+    for index, argument in enumerate(engine.extra_args):
+        if owned := owner_of_flag(argument, FLAGS_OF_GROUPS):
+            yield Refused(Reason.RESERVED_FLAG, f"spec.engine.extraArgs[{index}]: {_reserved(argument, *owned)}")
+
+
 def _parallelism(service: InferenceService, target: EdgeTarget | None) -> Iterator[Refused]:
-    if wrong := idle_or_missing(asked_engine(service, target), accelerators_of(service, target)):
+    accelerators, nodes = accelerators_of(service, target), nodes_of(service, target)
+    if wrong := idle_or_missing(asked_engine(service, target), accelerators, nodes):
         yield Refused(Reason.INVALID_PARALLELISM, f"{place_of(target)}: {wrong}")
 
 

@@ -1,7 +1,7 @@
 """Whether a model fits the accelerators at each place of a service, and if not, what would."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -18,7 +18,7 @@ from edgeglm_operator.quantity import number_of
 from edgeglm_operator.reconcile.capacity import GIB, NotKnown, Plan, plan
 from edgeglm_operator.reconcile.model_shapes import Known, known_by_preset, known_by_uri
 from edgeglm_operator.resources.effective_engine import asked_engine, merge, place_of
-from edgeglm_operator.resources.parallelism import tensor_left
+from edgeglm_operator.resources.parallelism import nodes_of, spread_left
 
 _MOST_ACCELERATORS: Final = 64
 """The CRD's bound on `accelerator.count`."""
@@ -87,7 +87,8 @@ def _fit(service: InferenceService, target: EdgeTarget | None, accelerator: Acce
     if memory is None:
         message = f"how much memory an accelerator has; set {place}.accelerator.memory"
         return Fit(place=place, plan=NotKnown("UnknownMemory", message))
-    case = _Case(place, known, asked_engine(service, target), accelerator.count, int(memory))
+    engine, nodes = asked_engine(service, target), nodes_of(service, target)
+    case = _Case(place, known, engine, accelerator.count, nodes, int(memory))
     found = case.plan()
     suggestions = tuple(case.suggestions(found)) if isinstance(found, Plan) and not found.fits else ()
     return Fit(place=place, plan=found, suggestions=suggestions)
@@ -109,12 +110,14 @@ class _Case:
     known: Known
     engine: Engine
     count: int
+    """On each node."""
+    nodes: int
     memory_bytes: int
 
     def plan(self) -> Plan | NotKnown:
         engine = merge(Engine(quantization=self.known.quantization), self.engine)
-        if tensor := tensor_left(engine, self.count):
-            engine = merge(engine, Engine(parallelism=Parallelism(tensor=tensor)))
+        if left := spread_left(engine, self.count * self.nodes, self.nodes):
+            engine = merge(engine, Engine(parallelism=left))
         return plan(self.known.shape, engine, self.memory_bytes)
 
     def suggestions(self, found: Plan) -> Iterator[Suggestion]:
@@ -141,23 +144,28 @@ class _Case:
 
     def _more_accelerators(self) -> Iterator["_Change"]:
         asked = self.engine.parallelism or Parallelism()
-        rest = (asked.pipeline or 1) * (asked.data or 1)
-        for tensor in range(2, _MOST_ACCELERATORS // rest + 1):
-            count = tensor * rest
-            if count <= self.count:
+        # Over several nodes each has one stage where nothing is said, and what comes is more tensor on each.
+        pipeline = asked.pipeline or self.nodes
+        rest = pipeline * (asked.data or 1)
+        for tensor in range(2, _MOST_ACCELERATORS * self.nodes // rest + 1):
+            count, odd = divmod(tensor * rest, self.nodes)
+            if odd or count <= self.count:
                 continue
             fields: dict[str, int | str] = {f"{self.place}.accelerator.count": count}
             engine = self.engine
             if asked.tensor is not None:
                 fields[f"{self._engine_path}.parallelism.tensor"] = tensor
                 engine = merge(engine, Engine(parallelism=Parallelism(tensor=tensor)))
-            yield fields, _Case(self.place, self.known, engine, count, self.memory_bytes)
+            if asked.tensor is not None and asked.pipeline is None and pipeline > 1:
+                fields[f"{self._engine_path}.parallelism.pipeline"] = pipeline
+                engine = merge(engine, Engine(parallelism=Parallelism(pipeline=pipeline)))
+            yield fields, _Case(self.place, self.known, engine, count, self.nodes, self.memory_bytes)
 
     def _with(self, **settings: int | str) -> "_Change":
         change = msgspec.structs.replace(Engine(), **settings)
         names = dict(zip(Engine.__struct_fields__, Engine.__struct_encode_fields__, strict=True))
         fields = {f"{self._engine_path}.{names[name]}": value for name, value in settings.items()}
-        return fields, _Case(self.place, self.known, merge(self.engine, change), self.count, self.memory_bytes)
+        return fields, replace(self, engine=merge(self.engine, change))
 
     @property
     def _engine_path(self) -> str:

@@ -1,7 +1,7 @@
 """InferenceService: a Deployment in the cloud and what stands around it, a Deployment on each selected edge node."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from edgeglm_api import labels
@@ -12,6 +12,7 @@ from edgeglm_operator.kube.kinds import (
     DISRUPTION_BUDGETS,
     INFERENCE_SERVICES,
     JOBS,
+    LEADER_WORKER_SETS,
     NETWORK_POLICIES,
     NODES,
     OPTIONAL_CHILD_KINDS,
@@ -19,17 +20,24 @@ from edgeglm_operator.kube.kinds import (
     Kind,
     kind_of,
 )
-from edgeglm_operator.observed import Deployment, Node, controller_of, deployment_from, job_from
+from edgeglm_operator.observed import (
+    Deployment,
+    Node,
+    controller_of,
+    deployment_from,
+    deployment_of_groups,
+    job_from,
+)
 from edgeglm_operator.reconcile.accept import accept
 from edgeglm_operator.reconcile.children import Children, Parent
-from edgeglm_operator.reconcile.companions import Companion, companions, kept_replicas, within
+from edgeglm_operator.reconcile.companions import Companion, activator_in, companions, kept_replicas, within
 from edgeglm_operator.reconcile.dropped import CLAIMS_NOT_SERVED, claims_devices
 from edgeglm_operator.reconcile.fit_check import fit_checks
 from edgeglm_operator.reconcile.intent import identity_of
 from edgeglm_operator.reconcile.kept_template import keeping_template
 from edgeglm_operator.reconcile.outcome import Result, result_of
 from edgeglm_operator.reconcile.placement import Place, port_conflicts, refusal, sites_of
-from edgeglm_operator.reconcile.refused import Refused
+from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.reconcile.revision import revision_of
 from edgeglm_operator.reconcile.rollout import Plan, plan_rollout
 from edgeglm_operator.reconcile.status.companions import CompanionView
@@ -49,11 +57,19 @@ from edgeglm_operator.resources.cloud_deployment import (
 )
 from edgeglm_operator.resources.edge_deployment import make_edge_deployment
 from edgeglm_operator.resources.engine_settings import effective_engines
-from edgeglm_operator.resources.names import edge_deployment_name, verification_job_name
-from edgeglm_operator.resources.selectors import EDGE, cloud_selector, edge_selector
+from edgeglm_operator.resources.leader_worker_set import in_its_kind
+from edgeglm_operator.resources.names import edge_deployment_name, groups_name, verification_job_name
+from edgeglm_operator.resources.parallelism import nodes_of
+from edgeglm_operator.resources.selectors import CLOUD, EDGE, WORKER, cloud_selector, edge_selector
 from edgeglm_operator.store import Name
 
 CHILD_KINDS = (DEPLOYMENTS, SERVICES, DISRUPTION_BUDGETS, NETWORK_POLICIES, JOBS)
+
+_NO_GROUPS = Refused(
+    Reason.LEADER_WORKER_SET_MISSING,
+    "spec.cloud.nodesPerReplica: the cluster has no LeaderWorkerSet (leaderworkerset.x-k8s.io/v1) for the operator, so"
+    " no replica over several nodes can be made; install it, or drop the field. What ran on one node goes on",
+)
 
 
 @dataclass(slots=True)
@@ -115,10 +131,11 @@ async def want_cloud(scope: Scope) -> None:
     seen = cloud_workload(scope)
     made = await _scaled(scope, make_cloud_deployment(service, settings), seen.deployment)
     scope.rollout = plan_rollout(made, service, seen, scope.world.now())
-    for intent in (scope.rollout.intent, *around_cloud(service, settings)):
+    scope.cloud = await _want_replicas(scope, in_its_kind(scope.rollout.intent, service))
+    for intent in around_cloud(service, settings):
         refused = await _want(scope, intent)
         scope.cloud = scope.cloud or refused
-    if scope.cloud is None and claims_devices(scope.rollout.intent):
+    if scope.cloud is None and nodes_of(service, None) == 1 and claims_devices(scope.rollout.intent):
         live = scope.world.store.deployments.get(service.metadata.namespace, service.metadata.name)
         scope.cloud = CLAIMS_NOT_SERVED if live and not claims_devices(live.unpack()) else None
 
@@ -128,7 +145,7 @@ async def want_verification(scope: Scope) -> None:
     found = verified(scope)
     if found is None or scope.rollout is None:
         return
-    revision, cloud = revision_of(scope.rollout.intent["spec"]["template"]), cloud_workload(scope)
+    revision, cloud = revision_of(scope.rollout.intent["spec"]["template"]), _asked_pods(cloud_workload(scope))
     plan = plan_verification(scope.service, scope.world.settings, revision, cloud, found, scope.world.now())
     scope.verify_again_after_seconds = plan.again_after_seconds
     if plan.keeps or plan.intent:
@@ -172,6 +189,13 @@ def cloud_workload(scope: Scope) -> Workload:
     """What was observed of the replicas in the cluster proper."""
     store, metadata = scope.world.store, scope.service.metadata
     pods = store.pods.owned_by(metadata.namespace, labels.SERVICE, metadata.name)
+    if nodes_of(scope.service, None) > 1:
+        found = store.snapshots(LEADER_WORKER_SETS).get(metadata.namespace, groups_name(metadata.name))
+        return Workload(
+            deployment=deployment_of_groups(found.unpack()) if found else None,
+            pods=tuple(pod for pod in pods if pod.labels.get(labels.PLACE) in {CLOUD, WORKER}),
+            refused=scope.cloud,
+        )
     selector = cloud_selector(scope.service)
     return workload(store, metadata.namespace, metadata.name, pods, selector=selector, refused=scope.cloud)
 
@@ -223,6 +247,11 @@ def view_of(scope: Scope) -> ServiceView:
     )
 
 
+def _asked_pods(cloud: Workload) -> Workload:
+    """Without those that answer nobody."""
+    return replace(cloud, pods=tuple(pod for pod in cloud.pods if pod.labels.get(labels.PLACE) != WORKER))
+
+
 def _again_after_seconds(scope: Scope) -> float | None:
     """When the first of the waits is over that no event tells of."""
     rollout = scope.rollout.again_after_seconds if scope.rollout else None
@@ -238,10 +267,15 @@ async def _scaled(scope: Scope, made: Manifest, live: Deployment | None) -> Mani
     asked = autoscaling_of(scope.service)
     if asked is None:
         return made
+    activator = activator_in(asked, scope.world.store.apis)
     if isinstance(scope.companions[Companion.AUTOSCALER], Refused):
-        return with_replicas(made, kept_replicas(asked, live))
-    if live is not None and not live.is_scaled_by_another:
-        await scope.children.hand_over(replicas_alone(made, within(asked, live.replicas)))
+        return with_replicas(made, kept_replicas(asked, live, activator))
+    if live is not None:
+        begins = within(asked, live.replicas, activator)
+        # At none no autoscaler begins by itself: where nobody wakes them any more, they are brought back here.
+        is_stuck = not live.replicas and begins > 0
+        if is_stuck or not live.is_scaled_by_another:
+            await scope.children.hand_over(in_its_kind(replicas_alone(made, begins), scope.service))
     return made
 
 
@@ -251,6 +285,15 @@ def _companion_view(scope: Scope, wish: Manifest | Refused) -> CompanionView:
     kind = kind_of(wish["apiVersion"], wish["kind"])
     snapshot = scope.world.store.snapshots(kind).get(wish["metadata"]["namespace"], wish["metadata"]["name"])
     return CompanionView(live=snapshot.unpack() if snapshot else None)
+
+
+async def _want_replicas(scope: Scope, intent: Manifest) -> Refused | None:
+    """The cloud replicas themselves. Where their kind is not to be had, what ran before stays, rather than nothing."""
+    if nodes_of(scope.service, None) == 1 or scope.world.store.apis.leader_worker_sets:
+        return await _want(scope, intent)
+    metadata = scope.service.metadata
+    scope.wanted.add((DEPLOYMENTS, Name(metadata.namespace, metadata.name)))
+    return _NO_GROUPS
 
 
 async def _want(scope: Scope, intent: Manifest) -> Refused | None:

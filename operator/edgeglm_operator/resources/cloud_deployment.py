@@ -13,6 +13,7 @@ from edgeglm_operator.resources.effective_engine import effective_engine
 from edgeglm_operator.resources.engine_pod import engine_pod, engine_resources, engine_template
 from edgeglm_operator.resources.manifest import Manifest, manifest, owned_by
 from edgeglm_operator.resources.own_volumes import own_mounts, own_volumes
+from edgeglm_operator.resources.parallelism import nodes_of
 from edgeglm_operator.resources.selectors import ENGINE, cloud_selector, component
 from edgeglm_operator.resources.vllm import Serving
 from edgeglm_operator.resources.weights import Weights, is_downloaded, mounted_weights
@@ -99,7 +100,10 @@ def replicas_alone(made: Manifest, replicas: int) -> Manifest:
 
 def _serving(service: InferenceService, settings: Settings) -> Serving:
     return Serving(
-        service=service, engine=effective_engine(service, None, settings), weights=_weights(service, settings)
+        service=service,
+        engine=effective_engine(service, None, settings),
+        weights=_weights(service, settings),
+        nodes=nodes_of(service, None),
     )
 
 

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import msgspec
 
-from edgeglm_api.inference_service import EdgeTarget, Engine, EnvVar, InferenceService, Parallelism, SecretRef
+from edgeglm_api.inference_service import EdgeTarget, Engine, EnvVar, InferenceService, SecretRef
 from edgeglm_operator.resources.extra_args import flag_of
-from edgeglm_operator.resources.parallelism import accelerators_of, tensor_left
+from edgeglm_operator.resources.parallelism import accelerators_of, nodes_of, spread_left
 from edgeglm_operator.resources.presets import PRESETS
 from edgeglm_operator.settings import Settings
 
@@ -39,8 +39,9 @@ def asked_engine(service: InferenceService, target: EdgeTarget | None) -> Engine
 def levels(service: InferenceService, target: EdgeTarget | None, settings: Settings) -> Iterator[Level]:
     """All levels, each of which wins over those before it."""
     yield Level("the operator's settings", Engine(image=settings.engine_image))
-    if tensor := tensor_left(asked_engine(service, target), accelerators_of(service, target)):
-        yield Level(f"{place_of(target)}.accelerator.count", Engine(parallelism=Parallelism(tensor=tensor)))
+    accelerators, nodes = accelerators_of(service, target), nodes_of(service, target)
+    if left := spread_left(asked_engine(service, target), accelerators, nodes):
+        yield Level(f"{place_of(target)}.accelerator.count", Engine(parallelism=left))
     yield from _asked(service, target)
 
 

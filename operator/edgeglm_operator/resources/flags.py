@@ -54,6 +54,11 @@ OWNED_FLAGS: Final[Mapping[str, str]] = {
 }
 """By flag: the field that sets it, or who else does."""
 
+FLAGS_OF_GROUPS: Final[Mapping[str, str]] = dict.fromkeys(
+    ("--nnodes", "--node-rank", "--master-addr"), "spec.cloud.nodesPerReplica"
+)
+"""The same, of replicas over several nodes."""
+
 OWNED_VARIABLES: Final[Mapping[str, str]] = {
     "VLLM_API_KEY": "spec.auth.apiKeySecretRef",
     "HF_TOKEN": "spec.model.credentialsSecretRef",
@@ -63,10 +68,10 @@ OWNED_VARIABLES: Final[Mapping[str, str]] = {
 }
 
 
-def owner_of_flag(argument: str) -> tuple[str, str] | None:
+def owner_of_flag(argument: str, owned: Mapping[str, str] = OWNED_FLAGS) -> tuple[str, str] | None:
     """The owned flag that vLLM would take an argument for, and its field; None when it is free."""
     name = "--" + argument.partition("=")[0].partition(".")[0].replace("_", "-").lstrip("-")
-    for flag, field in OWNED_FLAGS.items():
+    for flag, field in owned.items():
         if flag.startswith(name) or _negated(flag).startswith(name):
             return flag, field
     return None

@@ -5,7 +5,10 @@ from typing import Final
 
 from edgeglm_api.inference_service import Autoscaling, InferenceService
 from edgeglm_operator.resources.effective_engine import effective_engine
+from edgeglm_operator.resources.leader_worker_set import API_VERSION, KIND
 from edgeglm_operator.resources.manifest import Manifest
+from edgeglm_operator.resources.names import groups_name
+from edgeglm_operator.resources.parallelism import nodes_of
 from edgeglm_operator.settings import Settings
 
 USUAL_SEQS: Final = 256
@@ -32,7 +35,9 @@ def load_target(service: InferenceService, asked: Autoscaling, settings: Setting
 
 
 def scale_target(service: InferenceService) -> Manifest:
-    """What is scaled: the Deployment, not our object, whose spec is the user's alone."""
+    """What is scaled: the Deployment or LeaderWorkerSet, not our object, whose spec is the user's alone."""
+    if nodes_of(service, None) > 1:
+        return {"apiVersion": API_VERSION, "kind": KIND, "name": groups_name(service.metadata.name)}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "name": service.metadata.name}
 
 

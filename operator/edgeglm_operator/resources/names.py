@@ -5,6 +5,8 @@ import re
 from typing import Final
 
 MAX_LENGTH: Final = 63
+MAX_GROUPS_LENGTH: Final = 45
+"""Pods are called by it and two numbers, and StatefulSets put a hash behind that in a label."""
 MAX_SITE_LENGTH: Final = 52
 """A rule of the CRD: names that are made of a site's name need room."""
 _HASH_LENGTH: Final = 8
@@ -19,6 +21,11 @@ def edge_deployment_name(service: str, target: str, node: str) -> str:
     differs, and the second one is refused.
     """
     return _label(service, target, node, ambiguous="-" in target)
+
+
+def groups_name(service: str) -> str:
+    """The LeaderWorkerSet: `<service>-nodes`. Its controller makes a headless Service of the same name."""
+    return _label(service, "nodes", limit=MAX_GROUPS_LENGTH)
 
 
 def verification_job_name(service: str, revision: str, concurrency: int) -> str:

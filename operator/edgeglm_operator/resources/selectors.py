@@ -13,6 +13,8 @@ from edgeglm_operator.resources.names import site_name
 APP: Final = "edgeglm"
 
 CLOUD: Final = "cloud"
+WORKER: Final = "cloud-worker"
+"""Of a replica over several nodes: all its pods but the first, which alone is asked."""
 EDGE: Final = "edge"
 
 ENGINE: Final = "engine"
@@ -24,6 +26,11 @@ VERIFICATION: Final = "verification"
 def cloud_selector(service: InferenceService) -> dict[str, str]:
     """The cloud replicas of one service; edge replicas never match it."""
     return {labels.SERVICE: service.metadata.name, labels.PLACE: CLOUD}
+
+
+def worker_selector(service: InferenceService) -> dict[str, str]:
+    """The pods that help the cloud replicas of one service on other nodes. A Service must never send requests there."""
+    return {labels.SERVICE: service.metadata.name, labels.PLACE: WORKER}
 
 
 def edge_selector(service: InferenceService, target: EdgeTarget, node: str) -> dict[str, str]:

@@ -30,6 +30,8 @@ class Serving:
     weights: Weights
     host: str = ANY_ADDRESS
     port: int = PORT
+    nodes: int = 1
+    """Over how many it spreads; each has a pod."""
 
     @property
     def is_on_loopback(self) -> bool:
@@ -45,7 +47,7 @@ def arguments(serving: Serving) -> list[str]:
     args += engine_flags(serving.engine)
     # Without it SIGTERM cuts every answer in the middle (measured).
     args.append(f"--shutdown-timeout={serving.service.spec.timeouts.drain_seconds}")
-    return [literal(argument) for argument in (*args, *serving.engine.extra_args)]
+    return [literal(argument) for argument in (*args, *serving.engine.extra_args)] + _group_flags(serving.nodes)
 
 
 def environment(serving: Serving) -> list[Manifest]:
@@ -55,7 +57,21 @@ def environment(serving: Serving) -> list[Manifest]:
         # Otherwise vLLM looks for an address of its own by way of the default route, which a dark site may not have.
         variables["VLLM_HOST_IP"] = LOOPBACK
     variables |= {variable.name: variable.value for variable in serving.engine.env}
-    return [_variable(name, value) for name, value in variables.items()] + _secrets(serving)
+    return [_variable(name, value) for name, value in variables.items()] + _own_address(serving) + _secrets(serving)
+
+
+def _group_flags(nodes: int) -> list[str]:
+    """How the pods of a replica find each other, without Ray. LeaderWorkerSet sets the variables in each of them."""
+    if nodes == 1:
+        return []
+    return [f"--nnodes={nodes}", "--node-rank=$(LWS_WORKER_INDEX)", "--master-addr=$(LWS_LEADER_ADDRESS)"]
+
+
+def _own_address(serving: Serving) -> list[Manifest]:
+    """Where the others of its group reach it."""
+    if serving.nodes == 1:
+        return []
+    return [{"name": "VLLM_HOST_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}]
 
 
 def _paths() -> dict[str, str]:

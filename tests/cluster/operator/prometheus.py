@@ -13,9 +13,11 @@ class StubPrometheus:
     """Says how many requests are in flight in all replicas together, and how full their caches are."""
 
     def __init__(self) -> None:
-        self.in_flight = 0
+        self.in_flight: int | None = 0
+        """None while no replica is heard."""
         self.kv_cache_percent = 0
         self.asked: set[str] = set()
+        self.times_asked = 0
         self._server = http.server.ThreadingHTTPServer((LOOPBACK, 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, name="prometheus", daemon=True)
 
@@ -36,8 +38,9 @@ class StubPrometheus:
     def answer(self, query: str) -> bytes:
         """The answer to an instant query."""
         self.asked.add(query)
+        self.times_asked += 1
         figure = self.kv_cache_percent if "kv_cache" in query else self.in_flight
-        result = [{"metric": {}, "value": [0, str(figure)]}]
+        result = [] if self.in_flight is None else [{"metric": {}, "value": [0, str(figure)]}]
         return json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
 
     def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:

@@ -75,6 +75,29 @@ def test_replicas_follow_the_load_and_keep_their_number_at_each_hand_over(
         assert until(lambda: [number for number, _ in groupby(seen())] == ["1", "2", "1"], 30), seen()
 
 
+def test_keda_leaves_zero_to_an_activator_of_the_user_s_own(
+    scene: Scene, launch: Launch, prometheus: StubPrometheus, keda: Keda
+) -> None:
+    """Nobody is heard of replicas that sleep, nor of one that has been woken and still loads."""
+    prometheus.in_flight = 10
+    launch(f"--prometheus-url={prometheus.url}").start()
+    scene.apply(an_inference_service(cloud={"autoscaling": {**FOLLOWS_LOAD, "scaleToZero": {"activator": "External"}}}))
+    assert eventually(lambda: condition(scene) == ("True", "Scaling"), SCALED_SECONDS), told(scene)
+
+    prometheus.in_flight = None
+    for number in (0, 1):
+        scene.run("scale", "deployment", "llm", f"--replicas={number}")
+        # Two questions a round: one round at least began with this number, and has ended.
+        enough = prometheus.times_asked + 5
+        assert eventually(lambda: prometheus.times_asked >= enough, SCALED_SECONDS), told(scene)  # noqa: B023 - now
+        assert replicas(scene) == number, told(scene)
+        if not number:
+            assert eventually(lambda: condition(scene) == ("True", "ScaledToZero"), SCALED_SECONDS), told(scene)
+
+    prometheus.in_flight = 20
+    assert eventually(lambda: replicas(scene) == 2, SCALED_SECONDS), told(scene)
+
+
 def condition(scene: Scene) -> tuple[str, str]:
     found = scene.condition("infsvc", "llm", "AutoscalingReady")
     return found.get("status", ""), found.get("reason", "")

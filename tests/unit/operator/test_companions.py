@@ -32,6 +32,7 @@ def test_a_replica_bears_what_it_computes_at_once_but_for_some_room(
     "changed",
     [
         {"cloud": {"autoscaling": {"maxReplicas": 4}}},
+        {"cloud": {"autoscaling": {"maxReplicas": 4, "scaleToZero": {"activator": "External"}}}},
         {"cloud": {"replicas": 3}},
         {"routing": {"httpRoute": {"parentRefs": [{"name": "public"}]}}},
         {"routing": {"inferencePool": {"endpointPicker": {"name": "picker"}}}},

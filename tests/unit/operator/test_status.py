@@ -98,6 +98,19 @@ def test_the_cloud_part_is_unknown_while_it_may_come_and_false_when_somebody_mus
     assert (made.cloud.reason, says in made.cloud.message) == (reason, True)
 
 
+@pytest.mark.parametrize(
+    ("activator", "who"),
+    [("HTTPAddon", "the next request for host llm.plant.svc"), ("External", "by scaling Deployment llm")],
+)
+def test_of_replicas_that_all_sleep_it_is_told_who_wakes_them(activator: str, who: str) -> None:
+    autoscaling = {"maxReplicas": 4, "scaleToZero": {"activator": activator}}
+    service = an_inference_service(cloud={"autoscaling": autoscaling})
+    made = inference_service_status(service, ServiceView(cloud=Workload(deployment=a_deployment(replicas=0))), NOW)
+    assert told(made.conditions)["Ready"] == ("True", "ScaledToZero")
+    assert "no replica runs" in message(made.conditions)
+    assert who in message(made.conditions)
+
+
 def test_of_several_pods_the_one_that_tells_most_is_told() -> None:
     starting, crashing = STARTING.pods[0], CRASHING.pods[0]
     waiting = a_pod(scheduled=False, scheduling_message="0/1 nodes are available: 1 Insufficient cpu.")

@@ -1,10 +1,13 @@
-"""What a user asks of nodes and volumes for the cloud replicas, as far as it says why a pod has none."""
+"""What a user asks of nodes, volumes and activators for the cloud replicas, as far as it says why none serves."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from edgeglm_api.inference_service import Cloud
+from edgeglm_api.inference_service import Cloud, InferenceService
+from edgeglm_operator.resources.cloud_deployment import autoscaling_of
 from edgeglm_operator.resources.gpu_labels import is_labelled, memory_label, product_label
+from edgeglm_operator.resources.http_addon import host_of
+from edgeglm_operator.resources.load_target import scale_target
 
 _NAME_IN: Final = {
     "configMap": "name",
@@ -18,6 +21,17 @@ _NAME_IN: Final = {
 def node_fields(cloud: Cloud) -> tuple[str, ...]:
     """The fields that say which nodes will do, with the labels that they mean where the field does not name them."""
     return tuple(_node_fields(cloud))
+
+
+def woken_by(service: InferenceService) -> str:
+    """Who brings the replicas back from none, for a sentence; empty where there is always one."""
+    asked = autoscaling_of(service)
+    if asked is None or asked.scale_to_zero is None:
+        return ""
+    if asked.scale_to_zero.activator == "External":
+        scaled = scale_target(service)
+        return f"your activator, by scaling {scaled['kind']} {scaled['name']},"
+    return f"the next request for host {host_of(service)} that reaches KEDA's HTTP Add-on"
 
 
 def claim_template(cloud: Cloud) -> str:

@@ -1,14 +1,15 @@
-"""How autoscaler, route, pool and monitor are doing, by what their own controllers say."""
+"""How autoscaler, activator, route, pool and monitor are doing, by what their own controllers say."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from edgeglm_api.inference_service import Autoscaling, Cloud, InferenceService
-from edgeglm_operator.observed import Said, said
+from edgeglm_operator.observed import Deployment, Said, said
 from edgeglm_operator.reconcile.companions import Companion
 from edgeglm_operator.reconcile.refused import Refused
-from edgeglm_operator.reconcile.status.verdict import State, Verdict
+from edgeglm_operator.reconcile.status.verdict import SCALED_TO_ZERO, State, Verdict
+from edgeglm_operator.resources.http_addon import PROXY_PORT, host_of
 from edgeglm_operator.resources.manifest import Manifest
 
 _TROUBLES: Final = (
@@ -22,6 +23,9 @@ _TROUBLES: Final = (
 )
 """What KEDA (Ready, Fallback, Paused, HPAActive) and Kubernetes' own autoscaler (the others) say when they fail."""
 _GOES: Final = {"Ready": "True", "ScalingActive": "True"}
+_GOES_AT_ZERO: Final = {"Ready": "True", "AbleToScale": "True"}
+_BLIND_AT_ZERO: Final = frozenset({"Fallback", "ScalingActive"})
+"""Of engines that do not run there are no figures, and Kubernetes' own autoscaler rests: neither is a fault then."""
 
 
 class _Words(NamedTuple):
@@ -47,20 +51,24 @@ class CompanionView:
 
 
 def companion_verdicts(
-    service: InferenceService, seen: Mapping[Companion, CompanionView]
+    service: InferenceService, seen: Mapping[Companion, CompanionView], scaled: Deployment | None
 ) -> Iterator[tuple[Companion, Verdict]]:
-    """Of each that is asked for."""
+    """Of each that is asked for; `scaled` is the Deployment of the cloud replicas."""
     for companion, view in seen.items():
         if view.refused is not None:
             yield companion, Verdict(State.FAILED, view.refused.reason, view.refused.message)
         else:
-            yield companion, _verdict(service, companion, view.live or {})
+            yield companion, _verdict(service, companion, view.live or {}, scaled)
 
 
-def _verdict(service: InferenceService, companion: Companion, live: Manifest) -> Verdict:
+def _verdict(service: InferenceService, companion: Companion, live: Manifest, scaled: Deployment | None) -> Verdict:
     match companion:
         case Companion.AUTOSCALER:
-            return _of_autoscaler((service.spec.cloud or Cloud()).autoscaling, live)
+            asked = (service.spec.cloud or Cloud()).autoscaling
+            rests = asked is not None and asked.scale_to_zero is not None and scaled is not None and not scaled.replicas
+            return _of_autoscaler_at_zero(asked, live) if asked and rests else _of_autoscaler(asked, live)
+        case Companion.ACTIVATOR:
+            return _of_activator(service, live)
         case Companion.ROUTE:
             wanted = len((live.get("spec") or {}).get("parentRefs") or ()) or 1
             return _of_gateways(live, _ROUTE, wanted, "is each in spec.routing.httpRoute.parentRefs there")
@@ -74,15 +82,52 @@ def _verdict(service: InferenceService, companion: Companion, live: Manifest) ->
 
 
 def _of_autoscaler(asked: Autoscaling | None, live: Manifest) -> Verdict:
-    heard = {each.kind: each for each in said(live.get("status") or {})}
-    kind = live.get("kind", "the autoscaler")
+    heard, kind = _heard(live), live.get("kind", "the autoscaler")
+    if trouble := _trouble(heard, kind):
+        return trouble
+    if asked is None or not _goes(heard, _GOES):
+        return _silent(kind)
+    bounds = f"between {asked.min_replicas} and {asked.max_replicas} replicas"
+    return Verdict(State.SERVING, "Scaling", f"{kind} keeps {bounds}" + (", or none" if asked.scale_to_zero else ""))
+
+
+def _of_autoscaler_at_zero(asked: Autoscaling, live: Manifest) -> Verdict:
+    heard, kind = _heard(live), live.get("kind", "the autoscaler")
+    if asked.scale_to_zero is not None and asked.scale_to_zero.activator == "External":
+        heard = {of: each for of, each in heard.items() if of not in _BLIND_AT_ZERO}
+    if trouble := _trouble(heard, kind):
+        return trouble
+    if not _goes(heard, _GOES_AT_ZERO):
+        return _silent(kind)
+    return Verdict(State.SERVING, SCALED_TO_ZERO, f"no replica runs; once woken, {kind} says how many there are")
+
+
+def _of_activator(service: InferenceService, live: Manifest) -> Verdict:
+    kind = live.get("kind", "the activator")
+    if not _goes(_heard(live), {"Ready": "True"}):
+        message = f"{kind} is there, and has not been taken up yet; does the HTTP Add-on's operator run"
+        return Verdict(State.PROGRESSING, "WaitingForActivator", f"{message}?")
+    way = f"the HTTP Add-on's proxy (port {PROXY_PORT}) for host {host_of(service)}"
+    return Verdict(State.SERVING, "Activating", f"requests that come by {way} wake replicas and wait for them")
+
+
+def _heard(live: Manifest) -> dict[str, Said]:
+    return {each.kind: each for each in said(live.get("status") or {})}
+
+
+def _trouble(heard: Mapping[str, Said], kind: str) -> Verdict | None:
     for of, status, state, reason in _TROUBLES:
         if of in heard and heard[of].status == status:
             return Verdict(state, reason, f"{kind}: {_quoted(heard[of])}")
-    if asked is None or not any(of in heard and heard[of].status == status for of, status in _GOES.items()):
-        return Verdict(State.PROGRESSING, "WaitingForAutoscaler", f"{kind} is there; its controller has not spoken yet")
-    bounds = f"between {asked.min_replicas} and {asked.max_replicas} replicas"
-    return Verdict(State.SERVING, "Scaling", f"{kind} keeps {bounds}")
+    return None
+
+
+def _goes(heard: Mapping[str, Said], words: Mapping[str, str]) -> bool:
+    return any(of in heard and heard[of].status == status for of, status in words.items())
+
+
+def _silent(kind: str) -> Verdict:
+    return Verdict(State.PROGRESSING, "WaitingForAutoscaler", f"{kind} is there; its controller has not spoken yet")
 
 
 def _of_gateways(live: Manifest, words: _Words, wanted: int, waits: str) -> Verdict:

@@ -24,12 +24,13 @@ from edgeglm_operator.reconcile.fit_check import Fit
 from edgeglm_operator.reconcile.placement import Place
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.reconcile.status.capacity import capacity_verdict
-from edgeglm_operator.reconcile.status.cloud_wishes import claim_template, mounted_objects, node_fields
+from edgeglm_operator.reconcile.status.cloud_wishes import claim_template, mounted_objects, node_fields, woken_by
 from edgeglm_operator.reconcile.status.companions import CompanionView, companion_verdicts
 from edgeglm_operator.reconcile.status.stage import ROLLED_BACK
 from edgeglm_operator.reconcile.status.trouble import Expectation
 from edgeglm_operator.reconcile.status.verdict import (
     DISCONNECTED,
+    SCALED_TO_ZERO,
     SERVING,
     State,
     Verdict,
@@ -38,9 +39,10 @@ from edgeglm_operator.reconcile.status.verdict import (
     site_verdict,
     verdict_of,
 )
-from edgeglm_operator.reconcile.status.verification import SCALED_TO_ZERO, Verified, verification_verdict
+from edgeglm_operator.reconcile.status.verification import Verified, verification_verdict
 from edgeglm_operator.resources.effective_engine import place_of
-from edgeglm_operator.resources.names import edge_deployment_name
+from edgeglm_operator.resources.names import edge_deployment_name, groups_name
+from edgeglm_operator.resources.parallelism import nodes_of
 from edgeglm_operator.resources.selectors import cloud_selector, selector_text
 from edgeglm_operator.resources.service import service_url
 from edgeglm_operator.resources.weights import is_downloaded
@@ -114,10 +116,18 @@ def expected_in_cloud(service: InferenceService) -> Expectation:
     )
     return replace(
         expected,
+        logs=_logs_in_cloud(service),
+        woken_by=woken_by(service),
         claim_template=claim_template(cloud),
         node_fields=node_fields(cloud),
         own_volumes=mounted_objects(cloud),
     )
+
+
+def _logs_in_cloud(service: InferenceService) -> str:
+    name = service.metadata.name
+    where = f"deploy/{name}" if nodes_of(service, None) == 1 else f"statefulset/{groups_name(name)}"
+    return f"kubectl -n {service.metadata.namespace} logs {where}"
 
 
 def expected_at(service: InferenceService, target: EdgeTarget, deployment: str) -> Expectation:
@@ -153,7 +163,7 @@ def _conditions(
         found.append(condition("EdgeReady", edge, generation))
     if view.fits:
         found.append(condition("CapacityFits", capacity_verdict(view.fits), generation))
-    verdicts = companion_verdicts(service, view.companions)
+    verdicts = companion_verdicts(service, view.companions, view.cloud.deployment)
     found += [condition(companion, verdict, generation) for companion, verdict in verdicts]
     return [*found, _progressing(parts, view.stage, generation)]
 

@@ -41,6 +41,8 @@ class Expectation:
     """The command that shows its log."""
     suspended_by: str = ""
     """Who says that there is to be no pod now, as kind and name."""
+    woken_by: str = ""
+    """Who brings replicas back from none, as the beginning of a sentence; empty where nobody is to."""
     weights: str = ""
     """The URI of weights that are mounted, not downloaded."""
     cache_claim: str = ""

@@ -41,6 +41,7 @@ class Workload:
 
 
 SERVING: Final = "Serving"
+SCALED_TO_ZERO: Final = "ScaledToZero"
 DISCONNECTED: Final = "SiteDisconnected"
 
 _STATUS: Final[Mapping[State, Status]] = {State.SERVING: "True", State.FAILED: "False", State.SUSPENDED: "False"}
@@ -68,7 +69,7 @@ def verdict_of(workload: Workload, expected: Expectation, now: str) -> Verdict:
     if deployment is None:
         return Verdict(State.PROGRESSING, "Pending", "it is being made")
     if deployment.is_serving:
-        return Verdict(State.SERVING, SERVING, _count(deployment)) if deployment.replicas else _at_zero()
+        return Verdict(State.SERVING, SERVING, _count(deployment)) if deployment.replicas else _at_zero(expected)
     if deployment.pods_refused:
         return Verdict(
             State.FAILED,
@@ -140,5 +141,7 @@ def _count(deployment: Deployment) -> str:
     return f"{ready}, {min(deployment.updated_replicas, deployment.replicas)} of the current spec"
 
 
-def _at_zero() -> Verdict:
-    return Verdict(State.SERVING, "ScaledToZero", "no replica is asked for")
+def _at_zero(expected: Expectation) -> Verdict:
+    if expected.woken_by:
+        return Verdict(State.SERVING, SCALED_TO_ZERO, f"no replica runs; {expected.woken_by} brings them back")
+    return Verdict(State.SERVING, SCALED_TO_ZERO, "no replica is asked for")

@@ -9,11 +9,10 @@ from edgeglm_api.verification import Report
 from edgeglm_operator.observed import Job, Pod
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.reconcile.status.trouble import Expectation, trouble_of
-from edgeglm_operator.reconcile.status.verdict import State, Verdict
+from edgeglm_operator.reconcile.status.verdict import SCALED_TO_ZERO, State, Verdict
 from edgeglm_operator.resources.verification_job import urls_among
 from edgeglm_operator.verification.judge import VERIFIED, judge
 
-SCALED_TO_ZERO: Final = "ScaledToZero"
 OFF: Final = "spec.verification.concurrency: 0 does without"
 
 _STARTUP_SECONDS: Final = 120
