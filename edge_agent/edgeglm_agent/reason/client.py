@@ -41,7 +41,8 @@ class Client:
         self._http = aiohttp.ClientSession(
             # Each endpoint's width is the bound. That of the pool, 100, made requests wait where it counted as latency.
             connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS), trust_env=False
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            trust_env=False,
         )
 
     async def complete(self, endpoint: Endpoint, body: dict[str, Any], timeout_seconds: float) -> Reply:

@@ -131,9 +131,7 @@ def forget_old(db: sqlite3.Connection, *, keep: int) -> None:
 
     The newest row stays in any case, or its number would be given again.
     """
-    db.execute(
-        "DELETE FROM request WHERE state = 'answered' AND rowid < (SELECT max(rowid) FROM request) - ?", (keep,)
-    )
+    db.execute("DELETE FROM request WHERE state = 'answered' AND rowid < (SELECT max(rowid) FROM request) - ?", (keep,))
 
 
 def _waiting(db: sqlite3.Connection, those: str, values: tuple[str, ...]) -> list[Waiting]:

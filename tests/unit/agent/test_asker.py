@@ -302,6 +302,6 @@ async def test_as_many_are_open_at_once_as_a_site_may_have(engine: StubEngine, c
     """The engine answers none before the last has come: who waits for a connection here would wait for ever."""
     engine.together = 256  # the most that EdgeSite.spec.limits.maxConcurrency can be
     endpoint = Endpoint(name="engine", url=engine.url, model="tiny", place="Edge")
-    body = {"response_format": {"json_schema": {"schema": {"properties": {"findings": {}}}}}}
+    body: dict[str, Any] = {"response_format": {"json_schema": {"schema": {"properties": {"findings": {}}}}}}
     replies = await asyncio.gather(*(client.complete(endpoint, body, 120) for _ in range(engine.together)))
     assert len(replies) == engine.together

@@ -11,7 +11,8 @@ from edgeglm_agent.reason.urgency import Urgency, vllm_priority
 
 
 def a_plan(number: int, urgency: Urgency, *, since: int = 0) -> Plan:
-    return Plan(("g", f"p{number}"), f"r{number}", covers=(), expired=False, expires_ns=since + 30, since_ns=since, urgency=urgency)
+    key, ends = ("g", f"p{number}"), since + 30
+    return Plan(key, f"r{number}", covers=(), expired=False, expires_ns=ends, since_ns=since, urgency=urgency)
 
 
 def a_line(plans: Iterable[Plan], *, taken: int = 0) -> Line:

@@ -8,7 +8,9 @@ from edgeglm_agent.reason.urgency import Urgency
 
 def a_plan(graph: str, number: int) -> Plan:
     key = (graph, f"p{number}")
-    return Plan(key, f"{graph}{number}", covers=(), expired=False, expires_ns=0, since_ns=number, urgency=Urgency.NORMAL)
+    return Plan(
+        key, f"{graph}{number}", covers=(), expired=False, expires_ns=0, since_ns=number, urgency=Urgency.NORMAL
+    )
 
 
 def found(plans: list[Plan], routes: dict[str, tuple[str, ...]], free: dict[str, int]) -> list[str]:
