@@ -60,7 +60,7 @@ class SlotEngineProcess:
         return f"http://127.0.0.1:{port}/v1"
 
     def end(self) -> list[Asked]:
-        """End it, and return what it was asked, in the order in which that ended."""
-        self._process.kill()
-        self._process.wait()
+        """End it in order, and return what it was asked, in the order in which that ended."""
+        self._process.terminate()
+        self._process.wait(ENOUGH_SECONDS)
         return [msgspec.json.decode(line, type=Asked) for line in self._log.read_text().splitlines()[1:]]

@@ -9,6 +9,7 @@ import itertools
 import json
 import random
 import re
+import signal
 import sys
 import time
 from datetime import datetime
@@ -176,7 +177,10 @@ async def _serve(shape: Shape) -> None:
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=BACKLOG).start()
     sys.stdout.write(f"{runner.addresses[0][1]}\n")
     sys.stdout.flush()
-    await asyncio.Event().wait()
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    await ended.wait()
+    await runner.cleanup()  # whoever is inside still is written down
 
 
 if __name__ == "__main__":
