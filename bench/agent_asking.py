@@ -63,7 +63,9 @@ def _at_once(folder: Path, options: argparse.Namespace) -> Figures:
     cpu, rss = (float(word) for word in lines[-1].split())
     names = [each.id for each in islice(questions(), options.outstanding)]
     result = grade({name: priority_of(name) for name in names}, asked, ())
-    return _told(result) | {"cpuSeconds": cpu, "rssMiB": rss}
+    figures = _told(result)
+    kept = ("requests", "answered", "success", "toFloor", "attempts", "wasted", "wastedByFaults", "waits")
+    return {name: figures[name] for name in kept} | {"cpuSeconds": cpu, "rssMiB": rss}
 
 
 def _agent(folder: Path, options: argparse.Namespace) -> Figures:
