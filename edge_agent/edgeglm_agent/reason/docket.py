@@ -75,8 +75,16 @@ class Docket:
 
     def answer(self, claim: Claim, answer: Answer) -> None:
         """Store the answer and close the request; the first answer to a request stands."""
-        self._store(claim.request, answer, claim.spans)
-        self.release(claim)
+        self.answer_all([(claim, answer)])
+
+    def answer_all(self, answered: Sequence[tuple[Claim, Answer]]) -> None:
+        """Do the same for several, all of them or none."""
+        with self._ledger.transaction() as db:
+            for claim, answer in answered:
+                turns.answered(db, claim.request, answer, claim.spans)
+            forget_old(db, keep=KEEP_CLOSED)
+        for claim, _answer in answered:
+            self.release(claim)
 
     def release(self, claim: Claim) -> None:
         """Give a claim back; what its partition still waits for waits again."""
@@ -140,11 +148,8 @@ class Docket:
             cover(db, covers, request_id)
         request = load_request(self._ledger.db, request_id)
         covered = spans(self._ledger.db, request_id)
-        self._store(request, answer_to(request, "Expired", covered), covered, entry=entry)
-
-    def _store(self, request: Request, answer: Answer, covered: list[Span], *, entry: str = "") -> None:
         with self._ledger.transaction() as db:
-            turns.answered(db, request, answer, covered)
+            turns.answered(db, request, answer_to(request, "Expired", covered), covered)
             if entry:
                 add_to_book(db, (request.graph_uid, "", entry), len(covered))
             forget_old(db, keep=KEEP_CLOSED)
