@@ -80,7 +80,16 @@ faults: $(READY) ## kills, power cuts, full and damaged spools at a site: KILLS=
 bench-agent: $(READY) ## what the agent takes from a broker beside mosquitto_sub, bare paho and Node-RED
 	$(BIN)/python -m bench.agent_ingest
 
+bench-asking: $(READY) ## what the agent makes of an engine that bears far less than what waits: SECONDS=600 for long
+	$(BIN)/python -m bench.agent_asking $(if $(SECONDS),--seconds $(SECONDS))
+
+bench-batching: $(READY) ## sensor messages a second that become questions, beside one request a message
+	$(BIN)/python -m bench.agent_batching
+
+bench-tokens: engine ## tokens a second of a real vLLM through the agent, beside a plain load generator
+	$(BIN)/python -m bench.agent_tokens
+
 demo: parts ## the whole system on this machine, from a custom resource to an answer (KEEP=1 leaves it running)
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent faults demo
+.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-asking bench-batching bench-tokens faults demo

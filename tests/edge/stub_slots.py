@@ -1,80 +1,187 @@
-"""An engine with few slots and a short queue, as a process of its own. What does not fit gets 503, as from vLLM.
+"""An engine with slots and a bounded queue, as a process of its own. What does not fit gets 503, as from vLLM.
 
-Some requests meet a fault, in a fixed order. It prints its port, and then one line of JSON for each request.
+Its queue heeds priorities. How long each request takes, and which meet a fault, comes from one seed, in the order in
+which they are let in. It prints its port, and then a line of JSON for each request: see `tests.edge.slot_engine`.
 """
 
 import asyncio
+import itertools
 import json
 import random
 import re
+import signal
 import sys
+import time
+from datetime import datetime
+from heapq import heappop, heappush
 from typing import Any, Final
 
+import msgspec
 from aiohttp import web
 
+from tests.edge.slot_engine import Asked, Outcome, Shape
 from tests.edge.stub_engine import obedient
 
-SLOTS: Final = 8
-QUEUE: Final = 16
-FAULTS: Final = {5: "reset", 13: "stall", 21: "garbage"}
-"""Which of each 25 requests that are let in."""
-_NUMBER: Final = re.compile(r"Number (\d+)\.")
+FAULTS: Final[tuple[Outcome, ...]] = ("reset", "stall", "error", "garbage")
+TOKENS_A_SECOND: Final = 50
+"""Of one request; nobody reads them, they are counted only."""
+BACKLOG: Final = 4096
+"""Connections that are not accepted yet: thousands come in one moment."""
+_WINDOW: Final = re.compile(r"Window \S+ to (\S+), partition (\S+)\.")
+
+
+class Slots:
+    """Given to who waits with the lowest number, and then to who came first."""
+
+    def __init__(self, number: int) -> None:
+        self._free = number
+        self._order = itertools.count()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    async def take(self, priority: int) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        heappush(self._waiting, (priority, next(self._order), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self.give()
+            raise
+
+    def give(self) -> None:
+        while self._waiting:
+            *_, turn = heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+class Visit:
+    """One request on its way through."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.body = body
+        self.arrived = time.time()
+        self.began: float | None = None
+        self.outcome: Outcome = "gone"
+
+    @property
+    def priority(self) -> int:
+        return int(self.body.get("priority", 0))
+
+    def tell(self) -> None:
+        """Write down what came of it."""
+        found = _WINDOW.search(self.body["messages"][1]["content"])
+        assert found is not None
+        now = time.time()
+        asked = Asked(
+            id=found[2],
+            window_end=datetime.fromisoformat(found[1]).timestamp(),
+            priority=self.body.get("priority"),
+            arrived=self.arrived,
+            began=self.began,
+            ended=now,
+            outcome=self.outcome,
+            tokens=0 if self.began is None else round((now - self.began) * TOKENS_A_SECOND),
+        )
+        sys.stdout.write(msgspec.json.encode(asked).decode() + "\n")
+        sys.stdout.flush()
 
 
 class SlotEngine:
-    def __init__(self) -> None:
-        self._slots = asyncio.Semaphore(SLOTS)
-        self._chance = random.Random(7)  # noqa: S311 - makes load
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._slots = Slots(shape.slots)
+        self._chance = random.Random(shape.seed)  # noqa: S311 - makes load
         self._inside = 0
-        self._let_in = 0
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
-        if self._inside >= SLOTS + QUEUE:
-            _tell(body, "full")
+        visit = Visit(await request.json())
+        try:
+            return await self._visited(request, visit)
+        finally:
+            visit.tell()
+
+    async def _visited(self, request: web.Request, visit: Visit) -> web.StreamResponse:
+        if self._inside >= self._shape.slots + self._shape.queue:
+            visit.outcome = "full"
             return web.json_response({"error": {"message": "engine is currently busy"}}, status=503)
-        self._let_in += 1
-        what = FAULTS.get(self._let_in % 25, "answered")
+        seconds, fault = self._drawn()
         self._inside += 1
         try:
-            async with self._slots:
-                await asyncio.sleep(self._chance.lognormvariate(-4.0, 0.5))
+            return await self._served(request, visit, seconds, fault)
         finally:
             self._inside -= 1
-        _tell(body, what)
-        return await _end(request, body, what)
+
+    async def _served(
+        self, request: web.Request, visit: Visit, seconds: float, fault: Outcome | None
+    ) -> web.StreamResponse:
+        await self._slots.take(visit.priority)
+        visit.began = time.time()
+        try:
+            await asyncio.sleep(seconds)
+            if fault is not None:
+                visit.outcome = fault
+                return await _faulty(request, fault)
+            response = await _answered(request, visit.body, seconds)
+            visit.outcome = "answered"
+            return response
+        finally:
+            self._slots.give()
+
+    def _drawn(self) -> tuple[float, Outcome | None]:
+        """Draw the same number of times for each, so that nothing hangs on what the others met."""
+        shape, chance = self._shape, self._chance
+        seconds = shape.median_seconds * chance.lognormvariate(0, shape.sigma)
+        dice, which = chance.random(), chance.choice(FAULTS)
+        return seconds, which if dice < shape.faults else None
 
 
-async def _end(request: web.Request, body: dict[str, Any], what: str) -> web.StreamResponse:
-    if what == "reset":
+async def _answered(request: web.Request, body: dict[str, Any], seconds: float) -> web.StreamResponse:
+    """Send all of it here: who has hung up by then was not answered."""
+    choice = {"message": {"content": obedient(body).text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 100, "completion_tokens": round(seconds * TOKENS_A_SECOND)}
+    return await _sent(request, "application/json", json.dumps({"choices": [choice], "usage": usage}))
+
+
+async def _faulty(request: web.Request, fault: Outcome) -> web.StreamResponse:
+    if fault == "reset":
         assert request.transport is not None
         request.transport.abort()
-    if what == "stall":
-        await asyncio.sleep(3600)
-    if what == "garbage":
-        return web.Response(text='{"choices": [{"mess', content_type="application/json")
-    choice = {"message": {"content": obedient(body).text}, "finish_reason": "stop"}
-    return web.json_response({"choices": [choice]})
+    if fault == "stall":
+        await asyncio.Event().wait()  # it keeps its slot until who asked hangs up
+    if fault == "error":
+        error = {"error": {"message": "internal error", "code": 500}}
+        return await _sent(request, "text/event-stream", f"data: {json.dumps(error)}\n\ndata: [DONE]\n\n")
+    return web.Response(text='{"choices": [{"mess', content_type="application/json")
 
 
-def _tell(body: dict[str, Any], what: str) -> None:
-    found = _NUMBER.search(json.dumps(body["messages"]))
-    assert found is not None
-    line = {"number": int(found[1]), "priority": body.get("priority"), "what": what}
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+async def _sent(request: web.Request, content_type: str, text: str) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": content_type})
+    response.content_length = len(text)
+    await response.prepare(request)
+    await response.write(text.encode())
+    await response.write_eof()
+    return response
 
 
-async def _serve() -> None:
+async def _serve(shape: Shape) -> None:
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", SlotEngine().complete)
+    app.router.add_post("/v1/chat/completions", SlotEngine(shape).complete)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=BACKLOG).start()
     sys.stdout.write(f"{runner.addresses[0][1]}\n")
     sys.stdout.flush()
-    await asyncio.Event().wait()
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    await ended.wait()
+    await runner.cleanup()  # whoever is inside still is written down
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(msgspec.json.decode(sys.argv[1], type=Shape)))

@@ -1,13 +1,13 @@
 """The requests as the reasoner sees them: claimed, answered, expired. Runs on the ledger's thread."""
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 
 import msgspec
 
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.findings import turns
-from edgeglm_agent.reason.in_turn import in_turn
+from edgeglm_agent.reason.in_turn import Line
 from edgeglm_agent.reason.outcome import Span, answer_to
 from edgeglm_agent.reason.places import Routes, placed
 from edgeglm_agent.reason.plan import Key, Plan, plan
@@ -15,7 +15,17 @@ from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.urgency import Urgency
 from edgeglm_agent.spool.checkpoints import add_to_book
 from edgeglm_agent.spool.ledger import Ledger
-from edgeglm_agent.spool.requests import Waiting, cover, forget_old, load_request, spans, waiting
+from edgeglm_agent.spool.requests import (
+    Waiting,
+    arrived,
+    cover,
+    forget_old,
+    load_request,
+    newest_row,
+    spans,
+    waiting,
+    waiting_of,
+)
 from edgeglm_api.answer import Answer
 
 KEEP_CLOSED = 5000
@@ -31,13 +41,19 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Docket:
-    """Owner of what is claimed. A claim is in memory only: a crash leaves the request waiting."""
+    """Owner of what is claimed, and of the line. Both are in memory only: a crash leaves the request waiting.
+
+    To plan everything anew for each answer took 43 ms with 5,000 waiting, so only what has changed is looked at.
+    """
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
         self._busy: set[Key] = set()
-        self._turns = 0
+        self._line = Line()
+        self._late: dict[Key, Plan] = {}
+        self._newest = 0
+        """The number of the newest request that is known here."""
 
     def claim(
         self, most: int, routes: Routes | None = None, free: Mapping[str, int] | None = None
@@ -46,23 +62,34 @@ class Docket:
 
         Where routes are known, only what finds a place at a free endpoint is claimed.
         """
-        plans = plan(waiting(self._ledger.db), self._busy, self._clock())
-        expired = [each for each in plans if each.expired]
-        for each in expired:
-            self._expire(each.request_id, each.covers)
-        live = (each for each in plans if not each.expired)
-        turns = list(islice(placed(in_turn(live, taken=self._turns), routes or {}, free or {}), most))
-        self._turns += len(turns)
-        return [self._claim(each) for each in turns], len(expired)
+        self._catch_up()
+        expired = self._expire_late()
+        turns = list(placed(self._line, routes or {}, free or {}, most=most))
+        try:
+            return [self._claim(each) for each in turns], expired
+        except BaseException:
+            for each in turns:
+                self._busy.discard(each.key)
+                self._line.enter(each)
+            raise
 
     def answer(self, claim: Claim, answer: Answer) -> None:
         """Store the answer and close the request; the first answer to a request stands."""
-        self._store(claim.request, answer, claim.spans)
-        self._busy.discard(claim.key)
+        self.answer_all([(claim, answer)])
+
+    def answer_all(self, answered: Sequence[tuple[Claim, Answer]]) -> None:
+        """Do the same for several, all of them or none."""
+        with self._ledger.transaction() as db:
+            for claim, answer in answered:
+                turns.answered(db, claim.request, answer, claim.spans)
+            forget_old(db, keep=KEEP_CLOSED)
+        for claim, _answer in answered:
+            self.release(claim)
 
     def release(self, claim: Claim) -> None:
-        """Give a claim back; the request waits again."""
+        """Give a claim back; what its partition still waits for waits again."""
         self._busy.discard(claim.key)
+        self._plan(claim.key)
 
     def drop_oldest(self, most: int, *, before_ns: int, entry: str) -> int:
         """Give up on the oldest requests whose windows ended before a moment; return how many.
@@ -71,10 +98,42 @@ class Docket:
         """
         rows = [row for row in waiting(self._ledger.db) if row.end_ns < before_ns and _key(row) not in self._busy]
         oldest = sorted(rows, key=lambda row: row.start_ns)[:most]
-        for _, group in groupby(sorted(oldest, key=lambda row: (_key(row), row.start_ns)), key=_key):
+        for key, group in groupby(sorted(oldest, key=lambda row: (_key(row), row.start_ns)), key=_key):
             *covers, last = (row.id for row in group)
             self._expire(last, covers, entry=entry)
+            self._plan(key)
         return len(oldest)
+
+    def _catch_up(self) -> None:
+        """Plan what has come since the last look, or has become too late: all else is as it was."""
+        newest = newest_row(self._ledger.db)
+        if newest != self._newest:
+            for key in arrived(self._ledger.db, after=self._newest):
+                self._plan(key)
+            self._newest = newest
+        for key in self._line.overdue(self._clock()):
+            self._plan(key)
+
+    def _plan(self, key: Key) -> None:
+        self._line.leave(key)
+        self._late.pop(key, None)
+        rows = [] if key in self._busy else waiting_of(self._ledger.db, *key)
+        if not rows:
+            return
+        each = plan(rows, self._clock())
+        if each.expired:
+            self._late[key] = each
+        else:
+            self._line.enter(each)
+
+    def _expire_late(self) -> int:
+        expired = 0
+        while self._late:
+            each = next(iter(self._late.values()))
+            self._expire(each.request_id, each.covers)
+            self._plan(each.key)
+            expired += 1
+        return expired
 
     def _claim(self, each: Plan) -> Claim:
         db = self._ledger.db
@@ -89,11 +148,8 @@ class Docket:
             cover(db, covers, request_id)
         request = load_request(self._ledger.db, request_id)
         covered = spans(self._ledger.db, request_id)
-        self._store(request, answer_to(request, "Expired", covered), covered, entry=entry)
-
-    def _store(self, request: Request, answer: Answer, covered: list[Span], *, entry: str = "") -> None:
         with self._ledger.transaction() as db:
-            turns.answered(db, request, answer, covered)
+            turns.answered(db, request, answer_to(request, "Expired", covered), covered)
             if entry:
                 add_to_book(db, (request.graph_uid, "", entry), len(covered))
             forget_old(db, keep=KEEP_CLOSED)

@@ -6,8 +6,8 @@ state changed is always asked about itself. Of one window only the newest revisi
 old nobody is asked: the newest gets one `Expired` answer for all.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from itertools import groupby, takewhile
+from collections.abc import Sequence
+from itertools import takewhile
 
 import msgspec
 
@@ -26,41 +26,31 @@ class Plan(msgspec.Struct, frozen=True):
     covers: tuple[str, ...]
     """Older requests that this one speaks for."""
     expired: bool
+    expires_ns: int
+    """After it, it is too late for the oldest of its windows."""
     since_ns: int
     """When the oldest of its windows ended."""
     urgency: Urgency
 
 
-def plan(waiting: Iterable[Waiting], busy: Collection[Key], now_ns: int) -> list[Plan]:
-    """Return at most one thing to do for each partition with nothing in flight, the expired first, then the oldest."""
-    return sorted(_plans(waiting, busy, now_ns), key=lambda each: (not each.expired, each.since_ns, each.key))
-
-
-def _plans(waiting: Iterable[Waiting], busy: Collection[Key], now_ns: int) -> Iterator[Plan]:
-    for key, group in groupby(waiting, key=lambda row: (row.graph, row.partition)):
-        rows = list(group)
-        if key not in busy:
-            yield _plan(key, rows, now_ns)
-
-
-def _plan(key: Key, rows: list[Waiting], now_ns: int) -> Plan:
-    run = list(takewhile(lambda row: row.expires_ns < now_ns, rows))
-    expired = bool(run)
-    if not run:
-        run = _story(rows)
+def plan(rows: Sequence[Waiting], now_ns: int) -> Plan:
+    """Return what to do about a partition next; its rows wait, oldest first."""
+    late = list(takewhile(lambda row: row.expires_ns < now_ns, rows))
+    run = late or _story(rows)
     return Plan(
-        key=key,
+        key=(rows[0].graph, rows[0].partition),
         request_id=run[-1].id,
         covers=tuple(row.id for row in run[:-1]),
-        expired=expired,
+        expired=bool(late),
+        expires_ns=run[0].expires_ns,
         since_ns=run[0].end_ns,
         urgency=min(URGENCY[row.priority] for row in run),
     )
 
 
-def _story(rows: list[Waiting]) -> list[Waiting]:
+def _story(rows: Sequence[Waiting]) -> list[Waiting]:
     """Return the first rows that follow each other or overlap, without a gap, tell the same, and have no breach."""
-    story = rows[:1]
+    story = [rows[0]]
     for row in rows[1:]:
         if not _made_anew(story[-1], row) and not _goes_on(story[-1], row):
             break

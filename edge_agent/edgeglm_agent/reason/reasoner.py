@@ -8,6 +8,7 @@ from typing import Final
 
 from edgeglm_agent.reason.asker import ask
 from edgeglm_agent.reason.docket import Claim, Docket
+from edgeglm_agent.reason.intake import Intake
 from edgeglm_agent.reason.places import Routes
 from edgeglm_agent.reason.router import NobodyAnswers, Router
 from edgeglm_agent.spool.desk import Desk
@@ -27,6 +28,7 @@ class Reasoner:
         self._docket = docket
         self._desk = desk
         self._router = router
+        self._intake = Intake(docket, desk)
         self._on_answer = on_answer
         self._wake = asyncio.Event()
         self._rest_until = 0.0
@@ -77,7 +79,7 @@ class Reasoner:
     async def _is_answered(self, claim: Claim) -> bool:
         try:
             answer = await ask(claim.request, claim.spans, self._router, urgency=claim.urgency)
-            await self._desk.run(self._docket.answer, claim, answer)
+            await self._intake.store(claim, answer)
             self._on_answer()
         except NobodyAnswers:
             return False

@@ -12,13 +12,13 @@ MOST_PAUSE_SECONDS: Final = 30.0
 MOST_RETRY_AFTER_SECONDS: Final = 300.0
 """A server's word is kept up to here, so that a wrong one does not shut the site out for long."""
 SLOW: Final = 2.0
-"""So many times the usual latency is too slow. One batch differs from the next by less."""
+"""So many times the usual latency is too slow. One round differs from the next by less."""
+LEAST_OF_A_ROUND: Final = 16
+"""The mean of fewer says little."""
 _FULL_FACTOR: Final = 0.5
 _SLOW_FACTOR: Final = 0.9
-_RECENT: Final = 1 / 16
-"""The weight of the newest answer in the recent latency."""
-_USUAL: Final = 1 / 4096
-"""The same in the usual latency, where it rises; where it falls, it falls with the recent one."""
+_RISE: Final = 1 / 4096
+"""The weight of an answer in the usual latency, where that rises; where it falls, it falls at once."""
 
 
 class Width:
@@ -27,8 +27,10 @@ class Width:
     def __init__(self, ceiling: int) -> None:
         self._ceiling = ceiling
         self._width = float(ceiling)
-        self._recent: float | None = None
-        self._usual = 0.0
+        self._round = _Round(skip=self._of_a_round)
+        self._usual: float | None = None
+        self._is_slow = False
+        """Whether the last round was."""
         self._cut_at = float("-inf")
         self._full_at = float("-inf")
         self._paused_until = float("-inf")
@@ -66,15 +68,13 @@ class Width:
     def answered(self, *, began: float, now: float) -> None:
         """An answer came: a step wider for each round trip in which all of the width was used, if it was fast."""
         self._pause = FIRST_PAUSE_SECONDS
-        if self._is_slow(now - began):
-            self._cut(_SLOW_FACTOR, began, now)
-        elif self._full_at >= began:
+        self._took(began, now)
+        if not self._is_slow and self._full_at >= began:
             self._width = min(self._width + 1 / self._width, float(self._ceiling))
 
     def timed_out(self, *, began: float, now: float) -> None:
         """No answer came in time, which is a latency, too. A single one of many does not make it narrower."""
-        if self._is_slow(now - began):
-            self._cut(_SLOW_FACTOR, began, now)
+        self._took(began, now)
 
     def refused(self, *, began: float, now: float, retry_after: float | None, chance: float) -> None:
         """It is full: half as wide, and a pause as long as it asked for, or twice as long each time it is full again.
@@ -92,19 +92,51 @@ class Width:
     def _rest(self, now: float, seconds: float) -> None:
         self._paused_until = max(self._paused_until, now + seconds)
 
-    def _is_slow(self, seconds: float) -> bool:
-        if self._recent is None:
-            self._recent = self._usual = seconds
-        self._recent += (seconds - self._recent) * _RECENT
-        drift = self._recent - self._usual
-        self._usual += drift * (_USUAL if drift > 0 else _RECENT)
-        return self._recent > SLOW * self._usual
+    @property
+    def _of_a_round(self) -> int:
+        return max(self.now, LEAST_OF_A_ROUND)
+
+    def _took(self, began: float, now: float) -> None:
+        """Take one more latency in; at the end of a slow round, make it narrower."""
+        mean = None if began <= self._cut_at else self._round.mean_with(now - began, of=self._of_a_round)
+        if mean is None:
+            return
+        usual = mean if self._usual is None else self._usual
+        self._usual = min(mean, usual + (mean - usual) * self._of_a_round * _RISE)
+        self._is_slow = mean > SLOW * self._usual
+        if self._is_slow:
+            self._cut(_SLOW_FACTOR, began, now)
 
     def _cut(self, factor: float, began: float, now: float) -> bool:
         """Make it narrower, once for all that were under way together; tell whether it was."""
         if began <= self._cut_at:
             return False
         self._cut_at = now
+        self._round = _Round(skip=self._of_a_round)
         self._width = max(self._width * factor, 1.0)
         self.cuts += 1
         return True
+
+
+class _Round:
+    """The latencies of about one round trip.
+
+    Those that began together come back in the order of their latencies. So the first round trip, in which only the fast
+    ones come, is passed over: held against it, every engine slows down.
+    """
+
+    def __init__(self, *, skip: int) -> None:
+        self._taken = -skip
+        self._seconds = 0.0
+
+    def mean_with(self, seconds: float, *, of: int) -> float | None:
+        """Take one in; return the mean of the round when it ends with it, and begin the next."""
+        self._taken += 1
+        if self._taken <= 0:
+            return None
+        self._seconds += seconds
+        if self._taken < of:
+            return None
+        mean = self._seconds / self._taken
+        self._taken, self._seconds = 0, 0.0
+        return mean

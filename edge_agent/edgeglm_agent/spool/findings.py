@@ -68,10 +68,13 @@ def forget_findings(db: sqlite3.Connection, ids: Iterable[str]) -> None:
 
 def bound_findings(db: sqlite3.Connection, graph: str) -> int:
     """Forget those of a graph that are too many; return how many that are."""
+    # Counted first: that takes the index alone, and sorting a thousand took 2 ms for each finding that opened.
+    (number,) = db.execute("SELECT count(*) FROM finding WHERE graph = ?", (graph,)).fetchone()
+    if number <= MAX_OF_A_GRAPH:
+        return 0
     return db.execute(
-        "DELETE FROM finding WHERE id IN"
-        " (SELECT id FROM finding WHERE graph = ? ORDER BY seen_ns DESC, id LIMIT -1 OFFSET ?)",
-        (graph, MAX_OF_A_GRAPH),
+        "DELETE FROM finding WHERE id IN (SELECT id FROM finding WHERE graph = ? ORDER BY seen_ns, id DESC LIMIT ?)",
+        (graph, number - MAX_OF_A_GRAPH),
     ).rowcount
 
 

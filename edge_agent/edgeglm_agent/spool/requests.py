@@ -55,11 +55,22 @@ def insert_requests(db: sqlite3.Connection, requests: Iterable[Request]) -> None
 
 def waiting(db: sqlite3.Connection) -> list[Waiting]:
     """Return all that waits, by graph and partition, oldest first; of one window, the newest revision last."""
-    rows = db.execute(
-        "SELECT id, graph, partition, start_ns, end_ns, expires_ns, signature, breach, priority FROM request"
-        " WHERE state = 'waiting' ORDER BY graph, partition, start_ns, end_ns, rowid"
-    )
-    return [msgspec.convert(row, Waiting, strict=False) for row in rows]
+    return _waiting(db, "", ())
+
+
+def waiting_of(db: sqlite3.Connection, graph: str, partition: str) -> list[Waiting]:
+    """Return what of one partition waits, in the same order."""
+    return _waiting(db, "AND graph = ? AND partition = ?", (graph, partition))
+
+
+def newest_row(db: sqlite3.Connection) -> int:
+    """Return the number of the newest request, 0 when there was none; it grows with each one that is stored."""
+    return int(db.execute("SELECT coalesce(max(rowid), 0) FROM request").fetchone()[0])
+
+
+def arrived(db: sqlite3.Connection, *, after: int) -> list[tuple[str, str]]:
+    """Return graph and partition of what is newer than one of these numbers."""
+    return db.execute("SELECT DISTINCT graph, partition FROM request WHERE rowid > ?", (after,)).fetchall()
 
 
 def count_waiting(db: sqlite3.Connection) -> int:
@@ -94,14 +105,15 @@ def load_request(db: sqlite3.Connection, request_id: str) -> Request:
 def cover(db: sqlite3.Connection, older: Sequence[str], by: str) -> None:
     """Let one request speak for older ones as well, and for those that they spoke for."""
     for request_id in older:
-        db.execute("UPDATE request SET covered_by = ? WHERE covered_by = ?", (by, request_id))
+        db.execute("UPDATE request SET covered_by = ? WHERE state = 'covered' AND covered_by = ?", (by, request_id))
         db.execute("UPDATE request SET state = 'covered', covered_by = ?, body = x'' WHERE id = ?", (by, request_id))
 
 
 def spans(db: sqlite3.Connection, request_id: str) -> list[tuple[int, int]]:
     """Return the windows that a request speaks for, oldest first."""
     return db.execute(
-        "SELECT DISTINCT start_ns, end_ns FROM request WHERE id = ?1 OR covered_by = ?1 ORDER BY start_ns",
+        "SELECT DISTINCT start_ns, end_ns FROM request WHERE id = ?1 OR (state = 'covered' AND covered_by = ?1)"
+        " ORDER BY start_ns",
         (request_id,),
     ).fetchall()
 
@@ -109,16 +121,26 @@ def spans(db: sqlite3.Connection, request_id: str) -> list[tuple[int, int]]:
 def mark_answered(db: sqlite3.Connection, request_id: str) -> None:
     """Close a request and those that it spoke for; the rows stay a while, so that their ids stay taken."""
     db.execute(
-        "UPDATE request SET state = 'answered', body = x'' WHERE id = ?1 OR covered_by = ?1",
+        "UPDATE request SET state = 'answered', body = x'' WHERE id = ?1 OR (state = 'covered' AND covered_by = ?1)",
         (request_id,),
     )
 
 
 def forget_old(db: sqlite3.Connection, *, keep: int) -> None:
-    """Drop the rows of long-closed requests; the checkpoint alone keeps their windows from being folded again."""
-    db.execute(
-        "DELETE FROM request WHERE state = 'answered' AND rowid <= (SELECT max(rowid) FROM request) - ?", (keep,)
+    """Drop the rows of long-closed requests; the checkpoint alone keeps their windows from being folded again.
+
+    The newest row stays in any case, or its number would be given again.
+    """
+    db.execute("DELETE FROM request WHERE state = 'answered' AND rowid < (SELECT max(rowid) FROM request) - ?", (keep,))
+
+
+def _waiting(db: sqlite3.Connection, those: str, values: tuple[str, ...]) -> list[Waiting]:
+    rows = db.execute(
+        "SELECT id, graph, partition, start_ns, end_ns, expires_ns, signature, breach, priority FROM request"  # noqa: S608 - ours
+        f" WHERE state = 'waiting' {those} ORDER BY graph, partition, start_ns, end_ns, rowid",
+        values,
     )
+    return [msgspec.convert(row, Waiting, strict=False) for row in rows]
 
 
 def _one(db: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> int | None:

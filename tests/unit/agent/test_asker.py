@@ -1,5 +1,6 @@
 """Asking: what engines do wrong, and what comes of it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Literal
@@ -295,3 +296,12 @@ async def test_a_wish_that_is_no_number_of_seconds_is_passed_over(
     with pytest.raises(NobodyAnswers):
         await ask(a_request("m1"), [(0, 1)], router)
     assert router.loads()["engine"].busy == 1
+
+
+async def test_as_many_are_open_at_once_as_a_site_may_have(engine: StubEngine, client: Client) -> None:
+    """The engine answers none before the last has come: who waits for a connection here would wait for ever."""
+    engine.together = 256  # the most that EdgeSite.spec.limits.maxConcurrency can be
+    endpoint = Endpoint(name="engine", url=engine.url, model="tiny", place="Edge")
+    body: dict[str, Any] = {"response_format": {"json_schema": {"schema": {"properties": {"findings": {}}}}}}
+    replies = await asyncio.gather(*(client.complete(endpoint, body, 120) for _ in range(engine.together)))
+    assert len(replies) == engine.together

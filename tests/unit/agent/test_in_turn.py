@@ -1,15 +1,31 @@
 """High before normal before low, and nothing waits for ever."""
 
+from collections.abc import Iterable, Iterator
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeglm_agent.reason.in_turn import TURNS_A_ROUND, in_turn
+from edgeglm_agent.reason.in_turn import SLACK, TURNS_A_ROUND, Line
 from edgeglm_agent.reason.plan import Plan
 from edgeglm_agent.reason.urgency import Urgency, vllm_priority
 
 
 def a_plan(number: int, urgency: Urgency, *, since: int = 0) -> Plan:
-    return Plan(("g", f"p{number}"), f"r{number}", covers=(), expired=False, since_ns=since, urgency=urgency)
+    key, ends = ("g", f"p{number}"), since + 30
+    return Plan(key, f"r{number}", covers=(), expired=False, expires_ns=ends, since_ns=since, urgency=urgency)
+
+
+def a_line(plans: Iterable[Plan], *, taken: int = 0) -> Line:
+    line = Line(taken=taken)
+    for each in plans:
+        line.enter(each)
+    return line
+
+
+def in_turn(plans: Iterable[Plan], *, taken: int) -> Iterator[Plan]:
+    line = a_line(plans, taken=taken)
+    while (each := line.next(lambda _graph: True)) is not None:
+        yield each
 
 
 URGENCIES = st.sampled_from(Urgency)
@@ -68,3 +84,30 @@ def test_old_low_ones_leave_the_high_ones_seven_eighths(rounds: int, taken: int)
 
 def test_vllm_serves_the_lower_number_first_and_who_says_nothing_has_zero() -> None:
     assert vllm_priority(Urgency.HIGH) < vllm_priority(Urgency.NORMAL) == 0 < vllm_priority(Urgency.LOW)
+
+
+def test_who_leaves_has_no_turn_and_who_comes_anew_has_the_new_place() -> None:
+    line = a_line([a_plan(1, Urgency.HIGH), a_plan(2, Urgency.HIGH), a_plan(3, Urgency.NORMAL)])
+    line.leave(("g", "p1"))
+    line.enter(a_plan(2, Urgency.LOW))
+    turns = [line.next(lambda _graph: True) for _ in range(3)]
+    assert [each and each.request_id for each in turns] == ["r3", "r2", None]
+
+
+def test_each_is_overdue_once_and_only_who_stands_there() -> None:
+    line = a_line(a_plan(number, Urgency.LOW, since=number) for number in range(4))
+    line.leave(("g", "p1"))
+    assert list(line.overdue(32)) == [("g", "p0")]
+    assert list(line.overdue(33)) == [("g", "p2")]
+    assert list(line.overdue(33)) == []
+
+
+def test_those_that_have_left_do_not_fill_the_memory() -> None:
+    """The oldest stays, so the places by age of all that came and went pile up behind it."""
+    line = a_line([a_plan(0, Urgency.LOW, since=-1)])
+    for number in range(1, 3 * SLACK):
+        line.enter(a_plan(number, Urgency.HIGH, since=number))
+        line.leave(("g", f"p{number}"))
+    places = (line._oldest, line._urgent)
+    assert max(len(queue) for queues in places for queue in queues.values()) <= SLACK + 3
+    assert len(line._ends) <= SLACK + 3

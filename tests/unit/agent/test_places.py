@@ -1,5 +1,6 @@
 """Who finds a place at an endpoint, and who leaves the turn to others."""
 
+from edgeglm_agent.reason.in_turn import Line
 from edgeglm_agent.reason.places import placed
 from edgeglm_agent.reason.plan import Plan
 from edgeglm_agent.reason.urgency import Urgency
@@ -7,11 +8,16 @@ from edgeglm_agent.reason.urgency import Urgency
 
 def a_plan(graph: str, number: int) -> Plan:
     key = (graph, f"p{number}")
-    return Plan(key, f"{graph}{number}", covers=(), expired=False, since_ns=number, urgency=Urgency.NORMAL)
+    return Plan(
+        key, f"{graph}{number}", covers=(), expired=False, expires_ns=0, since_ns=number, urgency=Urgency.NORMAL
+    )
 
 
 def found(plans: list[Plan], routes: dict[str, tuple[str, ...]], free: dict[str, int]) -> list[str]:
-    return [each.request_id for each in placed(plans, routes, free)]
+    line = Line()
+    for each in plans:
+        line.enter(each)
+    return [each.request_id for each in placed(line, routes, free, most=len(plans))]
 
 
 def test_a_place_is_taken_once() -> None:
@@ -32,3 +38,11 @@ def test_who_finds_none_does_not_stand_in_the_way_of_others() -> None:
 
 def test_requests_of_a_graph_that_is_gone_are_let_through() -> None:
     assert found([a_plan("gone", 0)], {"a": ("edge",)}, {"edge": 0}) == ["gone0"]
+
+
+def test_who_found_none_has_it_as_soon_as_there_is_one() -> None:
+    line, routes = Line(), {"a": ("cloud",), "b": ("edge",)}
+    for each in (a_plan("a", 0), a_plan("b", 1), a_plan("b", 2)):
+        line.enter(each)
+    assert [each.request_id for each in placed(line, routes, {"edge": 1}, most=9)] == ["b1"]
+    assert [each.request_id for each in placed(line, routes, {"edge": 1, "cloud": 1}, most=9)] == ["a0", "b2"]

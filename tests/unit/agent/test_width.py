@@ -1,5 +1,7 @@
 """How much an endpoint is given: all that it bears, and less when it says that it is full or slows down."""
 
+import random
+from heapq import heappop, heappush
 from itertools import pairwise
 
 import pytest
@@ -108,6 +110,23 @@ def test_it_gives_less_to_an_engine_that_slows_down(ends: str) -> None:
         now += 10
     assert width.now < 16
     assert width.cuts > 1
+
+
+@pytest.mark.parametrize("ceiling", [8, 64, 256])
+@pytest.mark.parametrize("seed", range(3))
+def test_an_engine_that_is_as_fast_as_ever_keeps_all_of_it(ceiling: int, seed: int) -> None:
+    """Of those that began together the fast ones come back first; latencies differ by a factor of eight and more."""
+    dice = random.Random(seed)  # noqa: S311 - the same latencies again
+    width, under_way = Width(ceiling), list[tuple[float, float]]()
+    now = 0.0
+    for _ in range(40 * ceiling):
+        for _ in range(width.free(now)):
+            width.began(now)
+            heappush(under_way, (now + 2.83 * dice.lognormvariate(0, 0.53), now))
+        now, began = heappop(under_way)
+        width.answered(began=began, now=now)
+        width.ended()
+    assert width.now >= ceiling * 3 // 4
 
 
 def test_a_single_late_one_of_many_changes_nothing() -> None:
