@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from edgeglm_agent.decode.json_payload import NUMERIC
 from edgeglm_agent.decode.path import MAX_ITEMS
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.moment import NANOS_PER_SECOND
@@ -125,4 +126,4 @@ def _time_ns(seconds: float, now_ns: int) -> int:
 
 
 def _is_number(value: Any) -> bool:  # noqa: ANN401 - the shape of JSON
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) in NUMERIC

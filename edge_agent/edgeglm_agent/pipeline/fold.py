@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from edgeglm_agent.decode.refused import Reason
+from edgeglm_agent.decode.topic import MAX_KNOWN_TOPIC_CHARS, MAX_KNOWN_TOPICS
 from edgeglm_agent.findings.obey import Said
 from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.relations import Relations
@@ -31,8 +32,6 @@ _NOWHERE: Final = ("", "")
 """Graph and source of messages that no source wants."""
 RELATIONS: Final = "\x1frelations"
 """The name under which a graph's relations are stored beside its partitions; no partition has it: ids are printable."""
-MAX_ROUTES: Final = 4096
-"""Topics whose sources are remembered; strangers may send on any number of topics."""
 
 
 class FoldState(msgspec.Struct):
@@ -248,15 +247,20 @@ class Fold:
     def _route(self, topic: str) -> "_Routes":
         known = self._routes.get(topic)
         if known is None:
-            if len(self._routes) >= MAX_ROUTES:
+            known = self._find_routes(topic)
+            if len(self._routes) >= MAX_KNOWN_TOPICS:
                 self._routes.clear()
-            known = self._routes[topic] = [
-                (graph, name)
-                for graph in self.graphs.values()
-                for name, reader in graph.eras[-1].readers.items()
-                if reader.topic.match(topic) is not None
-            ]
+            if len(topic) <= MAX_KNOWN_TOPIC_CHARS:
+                self._routes[topic] = known
         return known
+
+    def _find_routes(self, topic: str) -> "_Routes":
+        return [
+            (graph, name)
+            for graph in self.graphs.values()
+            for name, reader in graph.eras[-1].readers.items()
+            if reader.topic.match(topic) is not None
+        ]
 
 
 _Routes = list[tuple[GraphFold, str]]
