@@ -213,7 +213,7 @@ class Connection:
         self.resumed = flags.session_present
         self.in_flight = min(DEFAULT_IN_FLIGHT, getattr(properties, "ReceiveMaximum", DEFAULT_IN_FLIGHT))
         entry = Connected(self._clock(), self._hello.broker, self._number, self.resumed)
-        if not self._handoff.put(Handed(entry), wait_seconds=HANDOFF_WAIT_SECONDS):
+        if not self._handoff.put(Handed((entry,)), wait_seconds=HANDOFF_WAIT_SECONDS):
             self.abandon()
             return
         self._live.set()
@@ -239,7 +239,7 @@ class Connection:
             self._drops.heard(bytes(message.payload))
             return
         acknowledge = partial(self._acknowledge, client, message.mid) if message.qos else None
-        handed = Handed(self._entry(message), acknowledge)
+        handed = Handed((self._entry(message),), acknowledge)
         if not self._handoff.put(handed, wait_seconds=HANDOFF_WAIT_SECONDS):
             log.warning("%s: the hand-off is full; leaving until there is room", self._hello.broker)
             self.abandon()
@@ -300,7 +300,7 @@ class Connection:
             self._drops.ask = False
         if self.resumed is not None:
             entry = Disconnected(self._clock(), self._hello.broker)
-            self._handoff.put(Handed(entry), wait_seconds=HANDOFF_WAIT_SECONDS)
+            self._handoff.put(Handed((entry,)), wait_seconds=HANDOFF_WAIT_SECONDS)
         self._call(self._set_closed, reason)
 
     def _set_opened(self, failure: ConnectionFailed | None) -> None:
