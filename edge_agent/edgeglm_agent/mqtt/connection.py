@@ -299,7 +299,7 @@ class Connection:
         if self._asked_drops is not None:
             self._drops.ask = False
         if self.resumed is not None:
-            entry = Disconnected(self._clock(), self._hello.broker)
+            entry = Disconnected(self._clock(), self._hello.broker, self._number)
             self._handoff.put(Handed((entry,)), wait_seconds=HANDOFF_WAIT_SECONDS)
         self._call(self._set_closed, reason)
 

@@ -41,6 +41,8 @@ class FoldState(msgspec.Struct):
     """The arrival time of the last entry."""
     deaf: set[str] = set()
     """Brokers that cannot be heard now: no time goes by for the windows of their graphs."""
+    live: dict[str, int] = {}
+    """Broker to the connection that began last."""
     redriven: list[int] = []
     """The dead letters that were driven again last: who asks for one twice gets it once."""
     spent: dict[str, dict[str, Spent]] = {}
@@ -175,11 +177,12 @@ class Fold:
     def _notice(self, entry: Connected | Disconnected | Tick) -> None:
         if isinstance(entry, Connected):
             self._connected(entry)
-        elif isinstance(entry, Disconnected):
+        elif isinstance(entry, Disconnected) and entry.connection in {0, self.state.live.get(entry.broker, 0)}:
             self.state.deaf.add(entry.broker)
 
     def _connected(self, entry: Connected) -> None:
         self.tail.connected(entry)
+        self.state.live[entry.broker] = entry.connection
         self.state.deaf.discard(entry.broker)
         for graph in self.graphs.values():
             if graph.rules.broker.url == entry.broker:
