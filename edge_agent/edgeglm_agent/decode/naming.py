@@ -11,7 +11,6 @@ from edgeglm_agent.decode.word import word_of
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_api.sensor_graph import EntityRef, Kind, Source, SourceRelation
 
-
 MAX_KNOWN_ENTITIES: Final = 4096
 """Of one template: the same ones are spoken of again and again."""
 
