@@ -78,7 +78,7 @@ class Agent:
         site, current = self._site, self._watch.current
         if site is None or current is None:
             return None
-        bundle = current.bundle
+        bundle, picture = current.bundle, await site.picture()
         return Status(
             version=_version(),
             namespace=bundle.namespace,
@@ -89,9 +89,9 @@ class Agent:
             source=self._watch.source,
             rejections=self._watch.rejections,
             refused_graphs=self._refused,
-            books=await site.books(),
-            findings=await site.findings_desk.counts(),
-            spool=await site.spool_status(),
+            books=picture.books,
+            findings=picture.findings,
+            spool=picture.spool,
             endpoints=site.endpoints(),
             brokers=site.brokers.status(),
             faults=site.faults,

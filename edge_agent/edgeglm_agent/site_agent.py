@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,14 @@ from edgeglm_agent.control.dead_letters import DeadDesk
 from edgeglm_agent.control.findings import FindingsDesk
 from edgeglm_agent.control.maintenance import MaintenanceDesk
 from edgeglm_agent.findings.book import FINDINGS
-from edgeglm_agent.health.status import BooksStatus, DeadLetterStatus, EndpointStatus, SpoolStatus, books_status
+from edgeglm_agent.health.status import (
+    BooksStatus,
+    DeadLetterStatus,
+    EndpointStatus,
+    FindingCount,
+    SpoolStatus,
+    books_status,
+)
 from edgeglm_agent.pipeline.books import UNKEPT, WAITING_DROPPED
 from edgeglm_agent.pipeline.driver import Driver
 from edgeglm_agent.pipeline.judge import Site
@@ -40,6 +47,14 @@ log = logging.getLogger(__name__)
 
 class WriterDied(RuntimeError):  # noqa: N818 - names what happened
     """The writer's thread ended though nobody told it to; the process must not go on without it."""
+
+
+class Picture(NamedTuple):
+    """What the ledger's thread knows."""
+
+    books: BooksStatus
+    findings: list[FindingCount]
+    spool: SpoolStatus
 
 
 class SiteAgent:
@@ -108,13 +123,11 @@ class SiteAgent:
         """Whether the fold still moves; it does so every second even when nothing comes in."""
         return asyncio.get_running_loop().time() - self._driver.moved_at < STUCK_SECONDS
 
-    async def books(self) -> BooksStatus:
-        """Return the books as they are now."""
-        return await self._spool.desk.run(self._books)
-
-    async def spool_status(self) -> SpoolStatus:
-        """Return what is on the disk."""
-        return await self._spool.desk.run(self._spool_status)
+    async def picture(self) -> Picture:
+        """Return how it stands, all of one moment: one turn at the ledger's thread, which may be busy."""
+        return await self._spool.desk.run(
+            lambda: Picture(self._books(), self.findings_desk.counts(), self._spool_status())
+        )
 
     def endpoints(self) -> list[EndpointStatus]:
         """Return how each engine is doing."""

@@ -32,7 +32,8 @@ def _scaled(value: Any, nanos: int) -> int:  # noqa: ANN401 - the shape of JSON
     if not math.isfinite(value) or abs(value) * nanos > _LATEST_SECONDS * 1_000_000_000:
         raise Refused(Reason.TIMESTAMP)
     # A float of seconds carries some 200 ns of noise; microseconds are what it can honestly say.
-    return round(value * nanos / 1_000) * 1_000
+    microseconds: int = round(value * nanos / 1_000)
+    return microseconds * 1_000
 
 
 def _nanoseconds(value: Any) -> int:  # noqa: ANN401 - the shape of JSON

@@ -71,10 +71,8 @@ class Stat(msgspec.Struct, array_like=True):
         """Take one more reading in: to the bit what merging with its summary comes to, at a third of the cost."""
         scaled, millis = _scaled(value), event_ns // _NANOS_PER_MILLI
         self.n += 1
-        if value < self.min:
-            self.min = value
-        if value > self.max:
-            self.max = value
+        self.min = min(self.min, value)
+        self.max = max(self.max, value)
         if event_ns > self.last_ns or (event_ns == self.last_ns and value > self.last):
             self.last_ns, self.last = event_ns, value
         self.sum_v += scaled

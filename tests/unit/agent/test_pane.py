@@ -50,7 +50,9 @@ def test_a_stored_pane_comes_back_as_it_was(observations: list[Observation]) -> 
 
 
 @given(OBSERVATIONS, OBSERVATIONS)
-def test_a_pane_that_was_merged_into_another_goes_on_by_itself(one: list[Observation], later: list[Observation]) -> None:
+def test_a_pane_that_was_merged_into_another_goes_on_by_itself(
+    one: list[Observation], later: list[Observation]
+) -> None:
     whole, slice_of_it = Pane(), pane_of(one)
     whole.merge(slice_of_it)
     for observation in later:
