@@ -22,6 +22,7 @@ from edgeglm_agent.health.status import (
     SpoolStatus,
     books_status,
 )
+from edgeglm_agent.mqtt.receiver import Receive
 from edgeglm_agent.pipeline.books import UNKEPT, WAITING_DROPPED
 from edgeglm_agent.pipeline.driver import Driver
 from edgeglm_agent.pipeline.judge import Site
@@ -60,7 +61,7 @@ class Picture(NamedTuple):
 class SiteAgent:
     """Made on the event loop, run once."""
 
-    def __init__(self, data: Path, bundle: Bundle, clock: Clock) -> None:
+    def __init__(self, data: Path, bundle: Bundle, clock: Clock, *, receive: Receive) -> None:
         self._spool = Spool(data / f"{bundle.namespace}.{bundle.site_uid}")
         self._pipeline = _restored(self._spool, bundle, clock)
         docket = Docket(self._spool.ledger, clock)
@@ -79,7 +80,7 @@ class SiteAgent:
         self.findings_desk = FindingsDesk(self._spool, clock, self._uids)
         self.maintenance_desk = MaintenanceDesk(self._spool, clock, self._uids)
         self._tasks = asyncio.TaskGroup()
-        self._brokers = Brokers(self._tasks, self._spool, clock, self._facts)
+        self._brokers = Brokers(self._tasks, self._spool, clock, self._facts, receive=receive)
         self._bundle = bundle
         self._sha256 = ""
         self._applying = asyncio.Lock()

@@ -23,7 +23,7 @@ def test_the_status_takes_one_turn_at_the_ledgers_thread(tmp_path: Path, monkeyp
         return await run(desk, work, *arguments)
 
     async def look() -> None:
-        site = SiteAgent(tmp_path, a_bundle(), system_clock)
+        site = SiteAgent(tmp_path, a_bundle(), system_clock, receive="Each")
         try:
             with monkeypatch.context() as patch:
                 patch.setattr(Desk, "run", counted)
