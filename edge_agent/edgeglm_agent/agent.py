@@ -20,6 +20,7 @@ from edgeglm_agent.control.maintenance import maintenance_routes
 from edgeglm_agent.control.socket import ControlSocket
 from edgeglm_agent.health.server import Probes, Server
 from edgeglm_agent.health.status import ConfigStatus, Status
+from edgeglm_agent.mqtt.receiver import Receive
 from edgeglm_agent.site_agent import SiteAgent
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,8 @@ log = logging.getLogger(__name__)
 class Agent:
     """Owner of the site that runs now."""
 
-    def __init__(self, source: Source, data: Path, clock: Clock, *, trust: Trust, pins: Pins) -> None:
+    def __init__(self, source: Source, data: Path, clock: Clock, *, trust: Trust, pins: Pins, receive: Receive) -> None:
+        self._receive = receive
         self._data = data
         self._pins = pins
         self._refused: list[RefusedGraph] = []
@@ -78,7 +80,7 @@ class Agent:
         site, current = self._site, self._watch.current
         if site is None or current is None:
             return None
-        bundle = current.bundle
+        bundle, picture = current.bundle, await site.picture()
         return Status(
             version=_version(),
             namespace=bundle.namespace,
@@ -89,9 +91,9 @@ class Agent:
             source=self._watch.source,
             rejections=self._watch.rejections,
             refused_graphs=self._refused,
-            books=await site.books(),
-            findings=await site.findings_desk.counts(),
-            spool=await site.spool_status(),
+            books=picture.books,
+            findings=picture.findings,
+            spool=picture.spool,
             endpoints=site.endpoints(),
             brokers=site.brokers.status(),
             faults=site.faults,
@@ -109,7 +111,7 @@ class Agent:
         while not self._stopping:
             first = await self._next.get()
             self._site_stop.clear()
-            self._site = SiteAgent(self._data, first.bundle, self._clock)
+            self._site = SiteAgent(self._data, first.bundle, self._clock, receive=self._receive)
             try:
                 await self._site.run(first, self._site_stop)
             finally:

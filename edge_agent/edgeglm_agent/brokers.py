@@ -18,6 +18,7 @@ from edgeglm_agent.mqtt.connection import Hello, PublishFailed
 from edgeglm_agent.mqtt.credentials import CredentialFiles
 from edgeglm_agent.mqtt.dialect import Publication
 from edgeglm_agent.mqtt.filters import non_overlapping
+from edgeglm_agent.mqtt.receiver import Receive
 from edgeglm_agent.mqtt.session import Session
 from edgeglm_agent.mqtt.subscriptions import Subscriptions
 from edgeglm_agent.publish.presence import keep_present, presence, presence_topic
@@ -38,8 +39,15 @@ class Brokers:
     """Owner of the links."""
 
     def __init__(
-        self, tasks: asyncio.TaskGroup, spool: Spool, clock: Clock, facts: Callable[[], dict[str, Any]]
+        self,
+        tasks: asyncio.TaskGroup,
+        spool: Spool,
+        clock: Clock,
+        facts: Callable[[], dict[str, Any]],
+        *,
+        receive: Receive,
     ) -> None:
+        self._receive = receive
         self._tasks = tasks
         self._spool = spool
         self._clock = clock
@@ -116,7 +124,7 @@ class Brokers:
         }
 
     def _link(self, hello: Hello, filters: frozenset[str]) -> Link:
-        session = Session(hello, self._subscriptions, self._spool.handoff, self._clock)
+        session = Session(hello, self._subscriptions, self._spool.handoff, self._clock, receive=self._receive)
         session.listen_to(filters)
         facts = partial(self._facts_at, session)
         publisher = Publisher(session, self._spool.ledger, self._spool.desk)

@@ -25,6 +25,7 @@ from edgeglm_agent.control.dead_cli import add_dead_parser, dead
 from edgeglm_agent.control.findings_cli import add_findings_parser, findings
 from edgeglm_agent.health.json_log import log_json
 from edgeglm_agent.health.server import DEFAULT_LISTEN
+from edgeglm_agent.mqtt.receiver import CLIENTS
 from edgeglm_agent.rehearse.cli import add_rehearsal_parsers, record, replay
 from edgeglm_agent.spool.ledger import LedgerTooNew
 from edgeglm_agent.spool.spool import SpoolInUse
@@ -97,7 +98,7 @@ async def _run(options: argparse.Namespace) -> None:
 
 def _agent(options: argparse.Namespace) -> Agent:
     source, trust, pins = source_from(options), trust_from(options), pins_from(options)
-    return Agent(source, options.data, system_clock, trust=trust, pins=pins)
+    return Agent(source, options.data, system_clock, trust=trust, pins=pins, receive=options.receive)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,6 +113,12 @@ def _parser() -> argparse.ArgumentParser:
         default=_address(DEFAULT_LISTEN),
         metavar="HOST:PORT",
         help="probes, status and metrics",
+    )
+    runs.add_argument(
+        "--receive",
+        default="Each",
+        choices=list(CLIENTS),
+        help="how messages are taken from a broker: one by one, or in batches, which is faster; default: %(default)s",
     )
     runs.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     checks = commands.add_parser("check", help="verify a bundle, and say what is wrong with it")

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,15 @@ from edgeglm_agent.control.dead_letters import DeadDesk
 from edgeglm_agent.control.findings import FindingsDesk
 from edgeglm_agent.control.maintenance import MaintenanceDesk
 from edgeglm_agent.findings.book import FINDINGS
-from edgeglm_agent.health.status import BooksStatus, DeadLetterStatus, EndpointStatus, SpoolStatus, books_status
+from edgeglm_agent.health.status import (
+    BooksStatus,
+    DeadLetterStatus,
+    EndpointStatus,
+    FindingCount,
+    SpoolStatus,
+    books_status,
+)
+from edgeglm_agent.mqtt.receiver import Receive
 from edgeglm_agent.pipeline.books import UNKEPT, WAITING_DROPPED
 from edgeglm_agent.pipeline.driver import Driver
 from edgeglm_agent.pipeline.judge import Site
@@ -42,10 +50,18 @@ class WriterDied(RuntimeError):  # noqa: N818 - names what happened
     """The writer's thread ended though nobody told it to; the process must not go on without it."""
 
 
+class Picture(NamedTuple):
+    """What the ledger's thread knows."""
+
+    books: BooksStatus
+    findings: list[FindingCount]
+    spool: SpoolStatus
+
+
 class SiteAgent:
     """Made on the event loop, run once."""
 
-    def __init__(self, data: Path, bundle: Bundle, clock: Clock) -> None:
+    def __init__(self, data: Path, bundle: Bundle, clock: Clock, *, receive: Receive) -> None:
         self._spool = Spool(data / f"{bundle.namespace}.{bundle.site_uid}")
         self._pipeline = _restored(self._spool, bundle, clock)
         docket = Docket(self._spool.ledger, clock)
@@ -64,7 +80,7 @@ class SiteAgent:
         self.findings_desk = FindingsDesk(self._spool, clock, self._uids)
         self.maintenance_desk = MaintenanceDesk(self._spool, clock, self._uids)
         self._tasks = asyncio.TaskGroup()
-        self._brokers = Brokers(self._tasks, self._spool, clock, self._facts)
+        self._brokers = Brokers(self._tasks, self._spool, clock, self._facts, receive=receive)
         self._bundle = bundle
         self._sha256 = ""
         self._applying = asyncio.Lock()
@@ -108,13 +124,11 @@ class SiteAgent:
         """Whether the fold still moves; it does so every second even when nothing comes in."""
         return asyncio.get_running_loop().time() - self._driver.moved_at < STUCK_SECONDS
 
-    async def books(self) -> BooksStatus:
-        """Return the books as they are now."""
-        return await self._spool.desk.run(self._books)
-
-    async def spool_status(self) -> SpoolStatus:
-        """Return what is on the disk."""
-        return await self._spool.desk.run(self._spool_status)
+    async def picture(self) -> Picture:
+        """Return how it stands, all of one moment: one turn at the ledger's thread, which may be busy."""
+        return await self._spool.desk.run(
+            lambda: Picture(self._books(), self.findings_desk.counts(), self._spool_status())
+        )
 
     def endpoints(self) -> list[EndpointStatus]:
         """Return how each engine is doing."""

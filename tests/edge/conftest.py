@@ -46,14 +46,26 @@ class EdgeSite:
         self.engine.stop()
 
 
+each_way = pytest.mark.parametrize("receive", ["Each", "Batches"])
+"""On what any way of taking messages from a broker has to keep: paho's is the reference."""
+
+
 @pytest.fixture
-def site(tmp_path: Path, broker: Callable[[str], Broker]) -> Iterator[EdgeSite]:
+def receive() -> str:
+    """How the agent takes messages, where the test does not say."""
+    return "Each"
+
+
+@pytest.fixture
+def site(tmp_path: Path, broker: Callable[[str], Broker], receive: str) -> Iterator[EdgeSite]:
     """A site whose broker and stub engine run; the agent is configured and started by the test."""
     mosquitto = broker("broker")
     mosquitto.directory.mkdir(parents=True, exist_ok=True)
     mosquitto.start()
     engine = StubEngine()
     engine.start()
-    site = EdgeSite(mosquitto, engine, AgentProcess(tmp_path))
+    agent = AgentProcess(tmp_path)
+    agent.options = ("--receive", receive)
+    site = EdgeSite(mosquitto, engine, agent)
     yield site
     site.end()

@@ -7,7 +7,7 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 
 from tests.edge.agent_process import wait_for
-from tests.edge.conftest import EdgeSite
+from tests.edge.conftest import EdgeSite, each_way
 from tests.edge.sensors import connect, end
 
 pytestmark = pytest.mark.broker
@@ -22,6 +22,7 @@ def dropped_at(site: EdgeSite) -> int:
     return int(str(broker_of(site)["dropped"] or 0))
 
 
+@each_way
 def test_what_the_broker_drops_while_the_agent_is_away_is_told(site: EdgeSite) -> None:
     """As KubeEdge's own brokers do, beyond a hundred, in silence."""
     site.broker.max_queued_messages = 100
@@ -58,6 +59,7 @@ def test_a_broker_that_keeps_its_figures_to_itself_is_served_all_the_same(site: 
     assert (broker_of(site)["dropped"], broker_of(site)["connected"]) == (None, True)
 
 
+@each_way
 def test_a_session_that_the_broker_forgot_is_counted_and_made_anew(site: EdgeSite) -> None:
     site.agent.configure(site.bundle())
     site.agent.start()

@@ -16,7 +16,7 @@ from edgeglm_api.bundle import Reasoning
 from edgeglm_api.sensor_graph import Findings, Question
 from tests.edge.agent_process import AgentProcess, wait_for
 from tests.edge.bundles import a_graph, a_source
-from tests.edge.conftest import EdgeSite
+from tests.edge.conftest import EdgeSite, each_way
 from tests.edge.fault_report import Recovery
 from tests.edge.stream import Stream, recent
 from tests.edge.stub_engine import Scripted, obedient
@@ -39,19 +39,21 @@ KILLS = int(os.environ.get("EDGEGLM_KILLS", "20"))
 
 
 @pytest.mark.timeout(120 + 15 * KILLS)
-def test_kills_in_mid_stream_lose_nothing_and_never_contradict(site: EdgeSite) -> None:
+@each_way
+def test_kills_in_mid_stream_lose_nothing_and_never_contradict(site: EdgeSite, receive: str) -> None:
     """Kills at random moments, of which many fall between a commit and its acknowledgement."""
+    kills = KILLS if receive == "Each" else KILLS // 2
     site.agent.configure(site.bundle(a_graph()))
     site.agent.start()
     listener = site.listener()
     sensors = site.sensors()
-    seconds = 5 * KILLS
+    seconds = 5 * kills
     stream = Stream(sensors, recent(seconds + 60), seconds, pause=0.2)
     stream.start()
     moments = random.Random(7)  # noqa: S311 - the same moments again
-    recovery = Recovery(f"kill -9 of the agent in mid-stream, {KILLS} times")
+    recovery = Recovery(f"kill -9 of the agent in mid-stream, {kills} times, taking {receive.lower()}")
 
-    for _ in range(KILLS):
+    for _ in range(kills):
         time.sleep(moments.uniform(0.02, 0.6))
         site.agent.kill()
         with recovery:
@@ -70,6 +72,7 @@ def connects(site: EdgeSite) -> int:
     return int(broker["connects"])
 
 
+@each_way
 def test_a_restart_of_the_broker_loses_nothing(site: EdgeSite) -> None:
     site.agent.configure(site.bundle())
     site.agent.start()
@@ -257,6 +260,7 @@ def test_a_topic_that_is_no_longer_wanted_is_left_even_by_a_session_that_was_kep
     assert [book["graph"] for book in site.agent.status()["books"]["sources"]] == ["line-1"], "nothing came unmatched"
 
 
+@each_way
 def test_a_thousand_hostile_payloads_change_nothing_but_counters(site: EdgeSite) -> None:
     site.agent.configure(site.bundle())
     site.agent.start()
@@ -292,8 +296,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["/usr/bin/umount", "-l", str(place)], check=True)
 
 
+@each_way
 def test_a_full_disk_stops_acknowledging_loses_nothing_and_recovers(site: EdgeSite, small_disk: Path) -> None:
-    site.agent = AgentProcess(site.agent.bundle_folder.parent, data=small_disk / "data")
+    site.agent.data = small_disk / "data"
     site.agent.configure(site.bundle())
     site.agent.start()
     listener, sensors = site.listener(), site.sensors()
@@ -319,11 +324,12 @@ def test_a_full_disk_stops_acknowledging_loses_nothing_and_recovers(site: EdgeSi
     recovery.tell(messages=sensors.published, lost=0)
 
 
+@each_way
 def test_a_flood_that_the_protocol_does_not_bound_makes_it_leave_and_come_back(
     site: EdgeSite, small_disk: Path
 ) -> None:
     """QoS 0 knows no window, and old brokers do not keep theirs; the hand-off has a bound of its own."""
-    site.agent = AgentProcess(site.agent.bundle_folder.parent, data=small_disk / "data")
+    site.agent.data = small_disk / "data"
     site.agent.configure(site.bundle())
     site.agent.start()
     sensors = site.sensors()

@@ -11,7 +11,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from edgeglm_api.bundle import Broker as BrokerRules
 from tests.edge.agent_process import wait_for
 from tests.edge.bundles import a_graph
-from tests.edge.conftest import EdgeSite
+from tests.edge.conftest import EdgeSite, each_way
 from tests.edge.old_front import OldFront
 from tests.edge.sensors import connect, end
 from tests.edge.test_presence import Word
@@ -30,6 +30,7 @@ def old(site: EdgeSite) -> Iterator[OldFront]:
     front.close()
 
 
+@each_way
 def test_it_falls_back_keeps_its_session_and_loses_nothing(site: EdgeSite, old: OldFront) -> None:
     """Killed in mid-stream: what came meanwhile and what was not acknowledged comes again, and the will is spoken."""
     word, sensors = Word(site.broker.port), site.sensors()

@@ -13,6 +13,7 @@ from tests.cluster.broker import Broker
 from tests.cluster.pki import Authority, KeyPair, make_authority
 from tests.edge.agent_process import AgentProcess, wait_for
 from tests.edge.bundles import a_bundle, a_graph
+from tests.edge.conftest import each_way
 from tests.edge.sensors import Sensors
 
 pytestmark = pytest.mark.broker
@@ -83,12 +84,14 @@ class TlsSite:
 
 
 @pytest.fixture
-def tls(tmp_path: Path, broker: Callable[[str], Broker]) -> Iterator[TlsSite]:
+def tls(tmp_path: Path, broker: Callable[[str], Broker], receive: str) -> Iterator[TlsSite]:
     site = TlsSite(tmp_path, broker("broker"))
+    site.agent.options = ("--receive", receive)
     yield site
     site.agent.end()
 
 
+@each_way
 def test_certificates_are_renewed_in_mid_stream_and_nothing_is_lost(tls: TlsSite) -> None:
     """Twice a new certificate, of which the broker knows only that its authority is the same."""
     tls.start()

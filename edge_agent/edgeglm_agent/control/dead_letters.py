@@ -79,7 +79,7 @@ class DeadDesk:
         """Hand over what there is room for, and return how many that are."""
         for number, each in enumerate(letters):
             entry = Redriven(self._clock(), each.seq, each.graph, each.source, each.message)
-            if not self._spool.handoff.put(Handed(entry, committed.release), wait_seconds=PATIENCE_SECONDS):
+            if not self._spool.handoff.put(Handed((entry,), committed.release), wait_seconds=PATIENCE_SECONDS):
                 return number
         return len(letters)
 

@@ -60,14 +60,16 @@ class FindingsDesk:
     async def show(self, question: FindingsQuestion) -> list[ShownFinding]:
         """Return the findings that are asked for, by graph and partition, oldest first."""
         uid = self._uids().get(question.graph, question.graph)
-        found = await self._spool.desk.run(lambda: all_findings(self._spool.ledger.db))
-        return [self._shown(each) for each in found if uid in {"", each.graph}]
+        return await self._spool.desk.run(self._all, uid)
 
-    async def counts(self) -> list[FindingCount]:
-        """Return how many findings go on, by graph, state and severity."""
-        shown = await self.show(FindingsQuestion())
+    def counts(self) -> list[FindingCount]:
+        """Return how many findings go on, by graph, state and severity; called on the ledger's thread."""
+        shown = self._all("")
         counted = Counter((each.graph, each.state, each.severity) for each in shown if each.state != "Cleared")
         return [FindingCount(*key, n) for key, n in sorted(counted.items())]
+
+    def _all(self, uid: str) -> list[ShownFinding]:
+        return [self._shown(each) for each in all_findings(self._spool.ledger.db) if uid in {"", each.graph}]
 
     async def heed(self, saying: Saying) -> Heeded:
         """Note what somebody says, and return once that is on the disk."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+from edgeglm_agent.decode.json_payload import NUMERIC
 from edgeglm_agent.decode.refused import Reason, Refused
 
 _LATEST_SECONDS: Final = 4_102_444_800  # the year 2100: what lies beyond is no time but a wrong unit
@@ -24,14 +25,15 @@ def event_time_ns(value: Any, time_format: str) -> int:  # noqa: ANN401 - the sh
 
 
 def _scaled(value: Any, nanos: int) -> int:  # noqa: ANN401 - the shape of JSON
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) not in NUMERIC:
         raise Refused(Reason.TIMESTAMP)
     if isinstance(value, int):
         return value * nanos
     if not math.isfinite(value) or abs(value) * nanos > _LATEST_SECONDS * 1_000_000_000:
         raise Refused(Reason.TIMESTAMP)
     # A float of seconds carries some 200 ns of noise; microseconds are what it can honestly say.
-    return round(value * nanos / 1_000) * 1_000
+    microseconds: int = round(value * nanos / 1_000)
+    return microseconds * 1_000
 
 
 def _nanoseconds(value: Any) -> int:  # noqa: ANN401 - the shape of JSON

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from edgeglm_agent.decode.path import Getter, Place, compile_path
+from edgeglm_agent.decode.path import Place, compile_path
 from edgeglm_agent.decode.refused import Reason, Refused
 
 MAX_ID_CHARS: Final = 128
@@ -33,14 +33,19 @@ class IdTemplate:
     def __init__(self, template: str) -> None:
         self._pieces = _PLACE.split(template)
         """Text and place by turns."""
-        self._paths: dict[str, Getter] = {name: compile_path(name) for name in self._pieces[1::2] if _is_path(name)}
+        names = self._pieces[1::2]
+        self._places = tuple((name, compile_path(name) if _is_path(name) else None) for name in names)
 
-    def fill(self, captures: Captures, place: Place) -> str:
+    def words(self, captures: Captures, place: Place) -> tuple[str, ...]:
+        """Return what a message says in the places of the template; raises Refused when that is no text."""
+        return tuple(_text(captures[name] if get is None else get(place)) for name, get in self._places)
+
+    def fill(self, words: tuple[str, ...]) -> str:
         """Return the id, or raise Refused when what a stranger put into topic or payload makes a bad one."""
+        if not all(word and word.isprintable() for word in words):
+            raise Refused(Reason.ENTITY)
         pieces = list(self._pieces)
-        for at in range(1, len(pieces), 2):
-            get = self._paths.get(pieces[at])
-            pieces[at] = _part(captures[pieces[at]] if get is None else get(place))
+        pieces[1::2] = words
         text = "".join(pieces)
         if not text or len(text) > MAX_ID_CHARS:
             raise Refused(Reason.ENTITY)
@@ -51,8 +56,9 @@ def _is_path(name: str) -> bool:
     return name.startswith(("$", "@"))
 
 
-def _part(value: Any) -> str:  # noqa: ANN401 - the shape of JSON
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not text or not text.isprintable():
-        raise Refused(Reason.ENTITY)
-    return text
+def _text(value: Any) -> str:  # noqa: ANN401 - the shape of JSON
+    if isinstance(value, str):
+        return value
+    if type(value) is int:
+        return str(value)
+    raise Refused(Reason.ENTITY)

@@ -14,6 +14,8 @@ MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 50_000
 MAX_DIGITS: Final = 40
 """Of one number; an IEEE double has 17 that mean anything, and Python's integers take any number of them."""
+NUMERIC: Final = frozenset({int, float})
+"""The types of JSON's numbers. Asked by `type(value) in`: true and false are of neither, though bool is an int."""
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
 

@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+from edgeglm_agent.decode.json_payload import NUMERIC
 from edgeglm_agent.decode.observation import Reading
-from edgeglm_agent.decode.path import Place, compile_path
+from edgeglm_agent.decode.path import Getter, Place, compile_path
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.decode.word import word_of
 from edgeglm_api.sensor_graph import Measurement
@@ -25,33 +26,31 @@ class Measure:
         self.rules = measurement
         self._map = {word: _meant(measurement.type, value) for word, value in measurement.map.items()}
         self._quality = compile_path(measurement.quality.path) if measurement.quality else None
+        self._number = _NUMBERS.get(measurement.type)
+        """None for words."""
 
     def reading(self, value: Any, place: Place) -> Reading:  # noqa: ANN401 - the shape of JSON
         """Return what a value says; raises Refused when it says nothing that can be used."""
         rules = self.rules
-        self._refuse_bad_quality(place)
-        said = self._mapped(value)
-        if rules.type == "Enum":
+        if self._quality is not None:
+            self._refuse_bad_quality(self._quality, place)
+        said = self._mapped(value) if self._map else value
+        if self._number is None:
             return Reading(rules.property, 0.0, rules.limits, word=word_of(said))
-        number = _in_range(_NUMBERS[rules.type](said), rules)
+        number = _in_range(self._number(said), rules)
         return Reading(rules.property, number, rules.limits, counter=rules.type == "Counter")
 
     def _mapped(self, value: Any) -> Any:  # noqa: ANN401 - the shape of JSON
-        if not self._map:
-            return value
         if (mapped := self._map.get(word_of(value))) is None:
             raise Refused(Reason.UNMAPPED)
         return mapped
 
-    def _refuse_bad_quality(self, place: Place) -> None:
-        quality = self.rules.quality
-        if quality is None or self._quality is None:
-            return
+    def _refuse_bad_quality(self, get: Getter, place: Place) -> None:
         try:
-            said = word_of(self._quality(place))
+            said = word_of(get(place))
         except Refused as error:
             raise Refused(Reason.BAD_QUALITY) from error
-        if said not in quality.good:
+        if self.rules.quality is None or said not in self.rules.quality.good:
             raise Refused(Reason.BAD_QUALITY)
 
 
@@ -70,12 +69,11 @@ def _meant(kind: str, value: str) -> float | bool | str:
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - the shape of JSON
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) not in NUMERIC:
         raise Refused(Reason.NOT_A_NUMBER)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Refused(Reason.NOT_FINITE)
-    if abs(value) > LARGEST_MAGNITUDE:
-        raise Refused(Reason.OUT_OF_RANGE)
+    if not -LARGEST_MAGNITUDE <= value <= LARGEST_MAGNITUDE:
+        strange = isinstance(value, float) and not math.isfinite(value)
+        raise Refused(Reason.NOT_FINITE if strange else Reason.OUT_OF_RANGE)
     return float(value)
 
 

@@ -1,5 +1,8 @@
 """Whom a message speaks of, and what that is related to."""
 
+from functools import lru_cache
+from typing import Final
+
 from edgeglm_agent.decode.id_template import Captures, IdTemplate
 from edgeglm_agent.decode.observation import Entity, Relation
 from edgeglm_agent.decode.path import Place, compile_path
@@ -8,6 +11,9 @@ from edgeglm_agent.decode.word import word_of
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_api.sensor_graph import EntityRef, Kind, Source, SourceRelation
 
+MAX_KNOWN_ENTITIES: Final = 4096
+"""Of one template: the same ones are spoken of again and again."""
+
 
 class EntityName:
     """An entity's type and the template of its id, with other names that it goes by."""
@@ -15,10 +21,14 @@ class EntityName:
     def __init__(self, ref: EntityRef) -> None:
         self._ref = ref
         self._template = IdTemplate(ref.id)
+        self._known = lru_cache(MAX_KNOWN_ENTITIES)(self._entity)
 
     def of(self, captures: Captures, place: Place) -> Entity:
         """Return the entity; raises Refused when it has no usable id."""
-        said = self._template.fill(captures, place)
+        return self._known(self._template.words(captures, place))
+
+    def _entity(self, words: tuple[str, ...]) -> Entity:
+        said = self._template.fill(words)
         return Entity(id=self._ref.aliases.get(said, said), type=self._ref.type)
 
 

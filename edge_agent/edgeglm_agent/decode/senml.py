@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from edgeglm_agent.decode.json_payload import NUMERIC
 from edgeglm_agent.decode.path import MAX_ITEMS
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.moment import NANOS_PER_SECOND
@@ -16,6 +17,7 @@ RELATIVE_BELOW_SECONDS: Final = 1 << 28
 """Times below are relative to now (RFC 8428, 4.5.3)."""
 _FURTHEST_SECONDS: Final = 4_102_444_800  # the year 2100
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]*")  # RFC 8428, 4.5.1
+_BASE: Final = frozenset({"bn", "bt", "bu", "bv", "bs"})
 _NUMBERS: Final = frozenset({"bt", "bv", "bs", "bver", "v", "s", "t", "ut"})
 _TEXTS: Final = frozenset({"bn", "bu", "n", "u", "vs", "vd"})
 _VALUES: Final = ("v", "vs", "vb", "vd")
@@ -46,8 +48,8 @@ def resolve(pack: Any, now_ns: int) -> tuple[list[Record], list[Reason]]:  # noq
     refused: list[Reason] = []
     for fields in pack:
         _check_fields(fields)
-        base |= {name: fields[name] for name in fields.keys() & {"bn", "bt", "bu", "bv", "bs"}}
-        if not fields.keys() & _SAYS_SOMETHING:
+        base |= {name: fields[name] for name in fields.keys() & _BASE}
+        if _SAYS_SOMETHING.isdisjoint(fields):
             continue  # base fields for those that follow
         try:
             records.append(_record(base, fields, now_ns))
@@ -125,4 +127,4 @@ def _time_ns(seconds: float, now_ns: int) -> int:
 
 
 def _is_number(value: Any) -> bool:  # noqa: ANN401 - the shape of JSON
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) in NUMERIC

@@ -1,5 +1,6 @@
 """SenML: the names of the records say what is measured and where, the packs carry time and unit themselves."""
 
+from functools import lru_cache
 from typing import Final
 
 from edgeglm_agent.decode.gathered import Gathered
@@ -15,6 +16,9 @@ from edgeglm_agent.decode.senml import Record, Value, resolve
 from edgeglm_agent.decode.unit import converted
 from edgeglm_api.sensor_graph import Measurement, Source
 
+MAX_KNOWN_NAMES: Final = 16_384
+MAX_KNOWN_NAME_CHARS: Final = 256
+"""Devices say the same names again and again; strangers may say any number of them, and long ones."""
 _NOWHERE: Final = Place(None, None)
 """Paths are for formats whose fields have no meaning of their own."""
 
@@ -26,6 +30,7 @@ class SenmlReader:
         self._source = source
         self._naming = Naming(source)
         self._measures = tuple((Measure(each), NamePattern(each.name or "")) for each in source.measurements)
+        self._known = lru_cache(MAX_KNOWN_NAMES)(self._find)
 
     def read(self, captures: Captures, payload: bytes, arrived_ns: int) -> Decoded:
         """Understand one pack; raises Refused with the reason when nothing of it can be used.
@@ -42,12 +47,19 @@ class SenmlReader:
         return gathered.decoded()
 
     def _gather(self, gathered: Gathered, captures: Captures, record: Record) -> None:
+        find = self._known if len(record.name) <= MAX_KNOWN_NAME_CHARS else self._find
+        if (found := find(record.name)) is not None:
+            measure, named = found
+            reading = measure.reading(_in_unit(measure.rules, record), _NOWHERE)
+            gathered.add(self._bare(record, {**captures, **named}), reading)
+
+    def _find(self, name: str) -> tuple[Measure, Captures] | None:
+        """Return the first measurement that has this name, and what the name says beside it."""
         for measure, pattern in self._measures:
-            found = pattern.match(record.name)
-            if found is not None:
-                reading = measure.reading(_in_unit(measure.rules, record), _NOWHERE)
-                gathered.add(self._bare(record, {**captures, **found}), reading)
-                return
+            named = pattern.match(name)
+            if named is not None:
+                return measure, named
+        return None
 
     def _bare(self, record: Record, captures: Captures) -> Observation:
         return Observation(

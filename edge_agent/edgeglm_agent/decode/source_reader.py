@@ -1,5 +1,6 @@
 """A source, compiled: from a message's topic and payload to what it says."""
 
+from functools import lru_cache
 from typing import Final, Protocol
 
 from edgeglm_agent.decode.id_template import Captures
@@ -8,7 +9,7 @@ from edgeglm_agent.decode.observation import Decoded
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.decode.senml_source import SenmlReader
 from edgeglm_agent.decode.sensor_things import SensorThingsReader
-from edgeglm_agent.decode.topic import compile_topic
+from edgeglm_agent.decode.topic import MAX_KNOWN_TOPIC_CHARS, MAX_KNOWN_TOPICS, compile_topic
 from edgeglm_api.sensor_graph import Source
 
 
@@ -28,11 +29,13 @@ class SourceReader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.topic = compile_topic(source.topic)
+        self._known = lru_cache(MAX_KNOWN_TOPICS)(self.topic.match)
         self._format = _FORMATS[source.format](source)
 
     def read(self, topic: str, payload: bytes, arrived_ns: int) -> Decoded:
         """Understand one message whose topic matches; raises Refused when nothing of it can be used."""
-        captures = self.topic.match(topic)
+        match = self._known if len(topic) <= MAX_KNOWN_TOPIC_CHARS else self.topic.match
+        captures = match(topic)
         if captures is None:
             raise Refused(Reason.UNMATCHED)
         return self._format.read(captures, payload, arrived_ns)

@@ -5,6 +5,10 @@ from typing import Final
 
 import msgspec
 
+MAX_KNOWN_TOPICS: Final = 4096
+MAX_KNOWN_TOPIC_CHARS: Final = 256
+"""What is known of a topic is remembered, since the same ones come again and again; but strangers may send on any
+number of topics, of 64 KiB each: a longer one is looked at each time."""
 _CAPTURE: Final = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 

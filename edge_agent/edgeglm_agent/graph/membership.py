@@ -33,8 +33,8 @@ class Membership:
             return WHOLE
         if observation.entity.type == self._type:
             return observation.entity.id
-        said = sorted(each.to.id for each in observation.relations if each.to.type == self._type and not each.op)
-        return said[0] if said else self.of_entity(observation.entity.id, observation.event_ns, relations)
+        said = [each.to.id for each in observation.relations if each.to.type == self._type and not each.op]
+        return min(said) if said else self.of_entity(observation.entity.id, observation.event_ns, relations)
 
     def of_entity(self, entity: str, at_ns: int, relations: Relations) -> str:
         """Return the partition of an entity at a moment, as far as topology and relations tell."""

@@ -1,8 +1,10 @@
 """A pane: what was observed in one slice of event time, as mergeable statistics and a set of relations."""
 
+from copy import copy
+
 import msgspec
 
-from edgeglm_agent.decode.observation import Observation
+from edgeglm_agent.decode.observation import Observation, Reading
 from edgeglm_agent.graph.happened import Happened, happened, merge_happened
 from edgeglm_agent.graph.stat import Stat, merge_stats, stat_of
 
@@ -34,9 +36,8 @@ class Pane(msgspec.Struct):
         entity = observation.entity
         self.know(entity.id, entity.type)
         for reading in observation.readings:
-            if reading.word:
-                continue
-            self._merge_stat(entity.id, reading.property, stat_of(reading.value, observation.event_ns, reading.limits))
+            if not reading.word:
+                self._measure(entity.id, reading, observation.event_ns)
         for relation in observation.relations:
             self.know(relation.to.id, relation.to.type)
             self.edges.add((entity.id, relation.to.id, relation.type))
@@ -68,9 +69,20 @@ class Pane(msgspec.Struct):
 
     def know(self, entity: str, kind: str) -> None:
         """Note that there is an entity."""
-        known = self.entities.get(entity, kind)
+        known = self.entities.get(entity)
         # Two sources that disagree on a type must not make the order of arrival decide.
-        self.entities[entity] = min(known, kind)
+        if known is None or kind < known:
+            self.entities[entity] = kind
+
+    def _measure(self, entity: str, reading: Reading, event_ns: int) -> None:
+        properties = self.stats.get(entity)
+        if properties is None:
+            properties = self.stats[entity] = {}
+        known = properties.get(reading.property)
+        if known is None:
+            properties[reading.property] = stat_of(reading.value, event_ns, reading.limits)
+        else:
+            known.take(reading.value, event_ns, reading.limits)
 
     def _merge_heard(self, source: str, entity: str, last_ns: int) -> None:
         heard = self.heard.setdefault(source, {})
@@ -84,4 +96,5 @@ class Pane(msgspec.Struct):
     def _merge_stat(self, entity: str, name: str, stat: Stat) -> None:
         properties = self.stats.setdefault(entity, {})
         known = properties.get(name)
-        properties[name] = stat if known is None else merge_stats(known, stat)
+        # A copy: the other pane goes on taking readings into its own.
+        properties[name] = copy(stat) if known is None else merge_stats(known, stat)

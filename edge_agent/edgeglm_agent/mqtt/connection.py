@@ -23,6 +23,9 @@ from edgeglm_agent.mqtt.credentials import CredentialFiles, Credentials
 from edgeglm_agent.mqtt.dialect import Dialect, Publication
 from edgeglm_agent.mqtt.drops import DROPPED_TOPIC, Drops
 from edgeglm_agent.mqtt.failure import ConnectionFailed, Reason, failure_of, refusal
+from edgeglm_agent.mqtt.receiver import CLIENTS, BatchClient, Receive
+from edgeglm_agent.mqtt.sieve import Sieve
+from edgeglm_agent.mqtt.sift import Sifted
 from edgeglm_agent.spool.entry import Connected, Disconnected, Message
 from edgeglm_agent.spool.handoff import Handed, Handoff
 
@@ -67,6 +70,7 @@ class Opening(NamedTuple):
     credentials: Credentials
     dialect: Dialect
     drops: Drops
+    receive: Receive
 
 
 class Connection:
@@ -100,7 +104,7 @@ class Connection:
         self.resumed: bool | None = None
         """Whether the broker had kept our session; None until it has let us in."""
         self.in_flight = DEFAULT_IN_FLIGHT
-        self._client = self._make_client(opening.credentials)
+        self._client = self._make_client(opening.credentials, CLIENTS[opening.receive])
 
     async def open(self) -> None:
         """Connect and subscribe; raises ConnectionFailed."""
@@ -186,9 +190,9 @@ class Connection:
         self._live.clear()
         self._client.disconnect()
 
-    def _make_client(self, credentials: Credentials) -> Client:
+    def _make_client(self, credentials: Credentials, kind: type[Client]) -> Client:
         hello = self._hello
-        client = self._dialect.client(hello.client_id, hello.session_expiry_seconds)
+        client = self._dialect.client(kind, hello.client_id, hello.session_expiry_seconds)
         client.connect_timeout = CONNECT_TIMEOUT_SECONDS / 2
         if hello.will_topic:
             client.will_set(hello.will_topic, hello.will_payload, qos=1, retain=True)
@@ -199,6 +203,8 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        if isinstance(client, BatchClient):
+            client.on_batch = self._on_batch
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = self._on_unsubscribe
@@ -213,7 +219,7 @@ class Connection:
         self.resumed = flags.session_present
         self.in_flight = min(DEFAULT_IN_FLIGHT, getattr(properties, "ReceiveMaximum", DEFAULT_IN_FLIGHT))
         entry = Connected(self._clock(), self._hello.broker, self._number, self.resumed)
-        if not self._handoff.put(Handed(entry), wait_seconds=HANDOFF_WAIT_SECONDS):
+        if not self._handoff.put(Handed((entry,)), wait_seconds=HANDOFF_WAIT_SECONDS):
             self.abandon()
             return
         self._live.set()
@@ -225,45 +231,48 @@ class Connection:
             _, self._asked_drops = client.subscribe(DROPPED_TOPIC, qos=0)
 
     def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
+        if message.qos == 0 and _topic(message) == DROPPED_TOPIC:
+            self._drops.heard(bytes(message.payload))
+            return
+        acknowledge = partial(client.ack, message.mid, 1) if message.qos else None
+        self._hand_over(lambda: [self._entry(_sifted(message))], acknowledge)
+
+    def _on_batch(self, sieve: Sieve, batch: list[Sifted]) -> None:
+        self._hand_over(lambda: [self._entry(each) for each in batch], partial(sieve.acknowledge, batch))
+
+    def _hand_over(self, entries: Callable[[], list[Message]], acknowledge: Callable[[], object] | None) -> None:
         if not self._live.is_set():
             return
         try:
-            self._hand_over(client, message)
+            committed = partial(self._acknowledge, acknowledge) if acknowledge else None
+            if not self._handoff.put(Handed(entries(), committed), wait_seconds=HANDOFF_WAIT_SECONDS):
+                log.warning("%s: the hand-off is full; leaving until there is room", self._hello.broker)
+                self.abandon()
         except Exception:
             # An exception would end paho's thread and leave a connection that nobody serves.
             log.exception("%s: leaving after an error that nobody expected", self._hello.broker)
             self.abandon()
 
-    def _hand_over(self, client: Client, message: MQTTMessage) -> None:
-        if message.qos == 0 and _topic(message) == DROPPED_TOPIC:
-            self._drops.heard(bytes(message.payload))
-            return
-        acknowledge = partial(self._acknowledge, client, message.mid) if message.qos else None
-        handed = Handed(self._entry(message), acknowledge)
-        if not self._handoff.put(handed, wait_seconds=HANDOFF_WAIT_SECONDS):
-            log.warning("%s: the hand-off is full; leaving until there is room", self._hello.broker)
-            self.abandon()
-
-    def _acknowledge(self, client: Client, packet_id: int) -> None:
+    def _acknowledge(self, acknowledge: Callable[[], object]) -> None:
         if not self._live.is_set():
             return
         try:
-            client.ack(packet_id, 1)
+            acknowledge()
         except _GONE:
             log.debug("an acknowledgement came too late for its connection")
 
-    def _entry(self, message: MQTTMessage) -> Message:
-        payload = bytes(message.payload)
+    def _entry(self, said: Sifted) -> Message:
+        size = len(said.payload)
         return Message(
             arrived_ns=self._clock(),
             broker=self._hello.broker,
             connection=self._number,
-            packet_id=message.mid if message.qos else 0,
-            dup=message.dup,
-            topic=_topic(message),
-            payload=payload if len(payload) <= MAX_PAYLOAD_BYTES else payload[:PREFIX_BYTES],
-            size=len(payload),
-            retained=message.retain,
+            packet_id=said.packet_id,
+            dup=said.dup,
+            topic=said.topic,
+            payload=said.payload if size <= MAX_PAYLOAD_BYTES else said.payload[:PREFIX_BYTES],
+            size=size,
+            retained=said.retained,
         )
 
     def _on_publish(
@@ -299,8 +308,8 @@ class Connection:
         if self._asked_drops is not None:
             self._drops.ask = False
         if self.resumed is not None:
-            entry = Disconnected(self._clock(), self._hello.broker)
-            self._handoff.put(Handed(entry), wait_seconds=HANDOFF_WAIT_SECONDS)
+            entry = Disconnected(self._clock(), self._hello.broker, self._number)
+            self._handoff.put(Handed((entry,)), wait_seconds=HANDOFF_WAIT_SECONDS)
         self._call(self._set_closed, reason)
 
     def _set_opened(self, failure: ConnectionFailed | None) -> None:
@@ -330,6 +339,11 @@ class Connection:
             self._loop.call_soon_threadsafe(function, *arguments)
         except RuntimeError:  # the loop is closed: the process is about to end
             log.debug("the network thread outlived the loop")
+
+
+def _sifted(message: MQTTMessage) -> Sifted:
+    packet_id = message.mid if message.qos else 0
+    return Sifted(_topic(message), bytes(message.payload), packet_id, message.dup, message.retain)
 
 
 def _topic(message: MQTTMessage) -> str:

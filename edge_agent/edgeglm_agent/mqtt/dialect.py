@@ -34,9 +34,9 @@ class Mqtt5:
 
     name: Final = "5"
 
-    def client(self, client_id: str, session_expiry_seconds: int) -> Client:  # noqa: ARG002 - told when connecting
+    def client(self, kind: type[Client], client_id: str, session_expiry_seconds: int) -> Client:  # noqa: ARG002 - told when connecting
         """Return a client that never connects by itself, and acknowledges only when told to."""
-        return Client(
+        return kind(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=MQTTv5,
@@ -75,9 +75,9 @@ class Mqtt311:
 
     name: Final = "3.1.1"
 
-    def client(self, client_id: str, session_expiry_seconds: int) -> Client:
+    def client(self, kind: type[Client], client_id: str, session_expiry_seconds: int) -> Client:
         """Return a client that never connects by itself, and acknowledges only when told to."""
-        return Client(
+        return kind(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=MQTTv311,

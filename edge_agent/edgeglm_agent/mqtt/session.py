@@ -16,6 +16,7 @@ from edgeglm_agent.mqtt.dialect import Dialect, Mqtt5, Mqtt311, Publication
 from edgeglm_agent.mqtt.drops import Drops
 from edgeglm_agent.mqtt.failure import ConnectionFailed, ProtocolTooNew, Reason
 from edgeglm_agent.mqtt.handshake import try_handshake
+from edgeglm_agent.mqtt.receiver import Receive
 from edgeglm_agent.mqtt.subscriptions import Subscriptions
 from edgeglm_agent.spool.handoff import Handoff
 
@@ -29,8 +30,17 @@ log = logging.getLogger(__name__)
 class Session:
     """Owner of the one live connection, if there is one."""
 
-    def __init__(self, hello: Hello, subscriptions: Subscriptions, handoff: Handoff, clock: Clock) -> None:
+    def __init__(
+        self,
+        hello: Hello,
+        subscriptions: Subscriptions,
+        handoff: Handoff,
+        clock: Clock,
+        *,
+        receive: Receive = "Each",
+    ) -> None:
         self.hello = hello
+        self._receive = receive
         self.dialect: Dialect = Mqtt5()
         """Once a broker has asked for the older one, it is kept for as long as we run."""
         self.drops = Drops(hello.broker)
@@ -118,7 +128,7 @@ class Session:
     async def _opened(self) -> Connection:
         hello = self.hello
         credentials = await asyncio.to_thread(read_credentials, hello.files, tls=hello.address.tls)
-        opening = Opening(hello, credentials, self.dialect, self.drops)
+        opening = Opening(hello, credentials, self.dialect, self.drops, self._receive)
         connection = Connection(opening, self._wanted, self._handoff, self._clock)
         try:
             await connection.open()

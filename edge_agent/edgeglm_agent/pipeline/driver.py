@@ -124,4 +124,4 @@ class Driver:
         now = self._clock()
         if now - self._ticked_ns >= IDLE_SECONDS * NANOS_PER_SECOND or now < self._ticked_ns:
             self._ticked_ns = now
-            self._spool.handoff.put(Handed(Tick(now)), wait_seconds=0)
+            self._spool.handoff.put(Handed((Tick(now),)), wait_seconds=0)

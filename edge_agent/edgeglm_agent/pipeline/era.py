@@ -32,6 +32,8 @@ class Era:
         self.from_ns = state.from_ns
         self.size_ns = rules.window.size_seconds * NANOS_PER_SECOND
         self.slice_ns = (rules.window.slide_seconds or rules.window.size_seconds) * NANOS_PER_SECOND
+        self.skew_ns = rules.window.max_skew_seconds * NANOS_PER_SECOND
+        self.lateness_ns = rules.window.allowed_lateness_seconds * NANOS_PER_SECOND
         self.late_ns = (rules.window.late_within_seconds or 0) * NANOS_PER_SECOND
         """How long after its end a window is open to late readings."""
         self.revises = rules.window.late == "Revise"

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from edgeglm_agent.decode.refused import Reason
+from edgeglm_agent.decode.topic import MAX_KNOWN_TOPIC_CHARS, MAX_KNOWN_TOPICS
 from edgeglm_agent.findings.obey import Said
 from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.relations import Relations
@@ -31,8 +32,6 @@ _NOWHERE: Final = ("", "")
 """Graph and source of messages that no source wants."""
 RELATIONS: Final = "\x1frelations"
 """The name under which a graph's relations are stored beside its partitions; no partition has it: ids are printable."""
-MAX_ROUTES: Final = 4096
-"""Topics whose sources are remembered; strangers may send on any number of topics."""
 
 
 class FoldState(msgspec.Struct):
@@ -42,6 +41,8 @@ class FoldState(msgspec.Struct):
     """The arrival time of the last entry."""
     deaf: set[str] = set()
     """Brokers that cannot be heard now: no time goes by for the windows of their graphs."""
+    live: dict[str, int] = {}
+    """Broker to the connection that began last."""
     redriven: list[int] = []
     """The dead letters that were driven again last: who asks for one twice gets it once."""
     spent: dict[str, dict[str, Spent]] = {}
@@ -176,11 +177,12 @@ class Fold:
     def _notice(self, entry: Connected | Disconnected | Tick) -> None:
         if isinstance(entry, Connected):
             self._connected(entry)
-        elif isinstance(entry, Disconnected):
+        elif isinstance(entry, Disconnected) and entry.connection in {0, self.state.live.get(entry.broker, 0)}:
             self.state.deaf.add(entry.broker)
 
     def _connected(self, entry: Connected) -> None:
         self.tail.connected(entry)
+        self.state.live[entry.broker] = entry.connection
         self.state.deaf.discard(entry.broker)
         for graph in self.graphs.values():
             if graph.rules.broker.url == entry.broker:
@@ -248,15 +250,20 @@ class Fold:
     def _route(self, topic: str) -> "_Routes":
         known = self._routes.get(topic)
         if known is None:
-            if len(self._routes) >= MAX_ROUTES:
+            known = self._find_routes(topic)
+            if len(self._routes) >= MAX_KNOWN_TOPICS:
                 self._routes.clear()
-            known = self._routes[topic] = [
-                (graph, name)
-                for graph in self.graphs.values()
-                for name, reader in graph.eras[-1].readers.items()
-                if reader.topic.match(topic) is not None
-            ]
+            if len(topic) <= MAX_KNOWN_TOPIC_CHARS:
+                self._routes[topic] = known
         return known
+
+    def _find_routes(self, topic: str) -> "_Routes":
+        return [
+            (graph, name)
+            for graph in self.graphs.values()
+            for name, reader in graph.eras[-1].readers.items()
+            if reader.topic.match(topic) is not None
+        ]
 
 
 _Routes = list[tuple[GraphFold, str]]

@@ -133,18 +133,19 @@ class GraphFold:
 
     def _take(self, source: str, message: Message) -> list[Closed]:
         observed = observe(self.eras, source, message)
-        readings = sum(len(observation.readings) for _, observation in observed.pairs)
-        self._allowance.spend(source, self._limits(source).readings_per_second, message.arrived_ns, readings)
+        if (limit := self._limits(source).readings_per_second) is not None:
+            self._allowance.spend(source, limit, message.arrived_ns, observed.readings)
         refused = list(observed.refused)
         placed: list[_Placed] = []
         for era, observation in observed.pairs:
             try:
                 placed.append(self._place(era, observation, message.arrived_ns))
-                refused += placed[-1].refused
             except Refused as refusal:
                 refused.append(refusal.reason)
+            else:
+                refused += placed[-1].refused
         self._account(source, placed, refused)
-        crossed = dict.fromkeys(each.partition for each in placed if each.crossed)
+        crossed = dict.fromkeys([each.partition for each in placed if each.crossed])
         return [closed for name in crossed for closed in self._advance(name, self.partitions[name], message.arrived_ns)]
 
     def _place(self, era: Era, observation: Observation, arrived_ns: int) -> "_Placed":
@@ -206,18 +207,18 @@ class GraphFold:
         """Put a message into the books once, under the best that became of any part of it."""
         if not placed:
             raise Refused(refused[0])
-        late = [entries.LATE for each in placed if each.pane is None]
-        home = next((each.pane for each in placed if each.pane is not None), None)
-        if home is None:
-            self.count(source, late.pop())
+        homes = [each.pane for each in placed if each.pane is not None]
+        late = [entries.LATE] * (len(placed) - len(homes))
+        if homes:
+            homes[0].count(source)
         else:
-            home.count(source)
+            self.count(source, late.pop())
         for reason in (*refused, *late):
             self.count(source, entries.REFUSED_READING + reason)
 
     def _refuse_skew(self, observation: Observation, arrived_ns: int) -> None:
         ahead = observation.event_ns - arrived_ns
-        if ahead > self.rules.window.max_skew_seconds * NANOS_PER_SECOND or -ahead > MAX_AGE_SECONDS * NANOS_PER_SECOND:
+        if not -MAX_AGE_SECONDS * NANOS_PER_SECOND <= ahead <= self.eras[-1].skew_ns:
             raise Refused(Reason.SKEW)
 
     def _note(self, era: Era, observation: Observation) -> str:
@@ -228,12 +229,10 @@ class GraphFold:
 
     def _may_close(self, before: int | None, after: int) -> bool:
         """Tell whether a series crossed a slice's border; the watermark matters only there."""
-        lateness = self.rules.window.allowed_lateness_seconds * NANOS_PER_SECOND
-        return (
-            before is None
-            or len(self.eras) > 1
-            or (before - lateness) // self.eras[-1].slice_ns < (after - lateness) // self.eras[-1].slice_ns
-        )
+        if before is None or len(self.eras) > 1:
+            return True
+        era = self.eras[-1]
+        return (before - era.lateness_ns) // era.slice_ns < (after - era.lateness_ns) // era.slice_ns
 
     def _advance(self, name: str, partition: Partition, now_ns: int) -> list[Closed]:
         before, heard = partition.watermark_ns, len(partition.series)

@@ -19,6 +19,11 @@ class Observed(msgspec.Struct, frozen=True):
     pairs: list[tuple[Era, Observation]]
     refused: list[Reason]
 
+    @property
+    def readings(self) -> int:
+        """How many values it says."""
+        return sum(len(observation.readings) for _, observation in self.pairs)
+
 
 def observe(eras: Sequence[Era], source: str, message: Message) -> Observed:
     """Decode under the newest rules; what is from before their time is decoded under those of its time.

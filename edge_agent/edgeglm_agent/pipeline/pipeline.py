@@ -32,6 +32,9 @@ from edgeglm_agent.spool.requests import MAX_WAITING, count_waiting, insert_requ
 from edgeglm_api.bundle import Bundle, Limits
 
 STEP_ENTRIES: Final = 2000
+STEP_NANOS: Final = NANOS_PER_SECOND // 20
+"""When so much time went by, others have their turn at the ledger's thread: on a busy machine a step of many entries
+takes seconds, and the status waits for it."""
 STEP_WINDOWS: Final = 128
 """More are committed in several steps: their questions may be large, and in between somebody looks for room."""
 CHECKPOINT_ENTRIES: Final = 50_000
@@ -164,9 +167,11 @@ class Pipeline:
             self.fold.books.add("", "", entries.LOST, self.position - position)
 
     def _fold(self) -> int:
-        folded = 0
+        folded, began_ns = 0, self._clock()
         while folded < STEP_ENTRIES and len(self._judged) < STEP_WINDOWS and (chunk := self._next_chunk()):
             folded += self._fold_chunk(chunk)
+            if abs(self._clock() - began_ns) >= STEP_NANOS:
+                break
         return folded
 
     def _fold_chunk(self, chunk: Chunk) -> int:

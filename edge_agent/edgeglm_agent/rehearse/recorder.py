@@ -72,7 +72,7 @@ class Recorder:
         """Write down that time goes by: a replay closes silent windows at the same moment."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self._handoff.put(Handed(Tick(self._clock())), wait_seconds=0)
+            self._handoff.put(Handed((Tick(self._clock()),)), wait_seconds=0)
 
 
 def _hello(broker: str, files: CredentialFiles) -> Hello:

@@ -35,6 +35,8 @@ class Disconnected(msgspec.Struct, frozen=True, array_like=True, tag="d"):
 
     arrived_ns: int
     broker: str
+    connection: int = 0
+    """0 in logs from before it was told."""
 
 
 class Tick(msgspec.Struct, frozen=True, array_like=True, tag="t"):

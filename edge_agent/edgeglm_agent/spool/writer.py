@@ -53,8 +53,8 @@ class Writer:
         self._handoff.close()
 
     def _tell(self, group: list[Handed]) -> None:
-        self.committed += len(group)
         for handed in group:
+            self.committed += len(handed.entries)
             if handed.committed is not None:
                 handed.committed()
         self.on_commit()
@@ -79,7 +79,7 @@ class Writer:
         try:
             if refusal := self._refusal():
                 return refusal
-            self._log.append([handed.entry for handed in group])
+            self._log.append([entry for handed in group for entry in handed.entries])
         except OSError as error:
             self.failures += 1
             return f"the raw log cannot be written: {error}"

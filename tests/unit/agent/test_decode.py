@@ -13,7 +13,7 @@ from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.path import MAX_ITEMS, BadPath, Place, compile_for_each, compile_path
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.decode.source_reader import SourceReader
-from edgeglm_agent.decode.topic import BadTopic, compile_topic
+from edgeglm_agent.decode.topic import MAX_KNOWN_TOPICS, BadTopic, compile_topic
 from edgeglm_api.sensor_graph import EntityRef, Measurement, Quality, Source, SourceRelation, Timestamp
 from tests.edge.bundles import a_source
 
@@ -267,3 +267,20 @@ def test_values_that_are_not_of_the_type_or_not_good_are_refused(
     payload: bytes, rules: dict[str, Any], reason: Reason
 ) -> None:
     assert refusal_of(payload, a_measured(**rules)) is reason
+
+
+def test_topics_of_strangers_are_remembered_neither_long_nor_without_end() -> None:
+    """A topic may have 64 KiB; what is remembered of it must not fill the memory."""
+    reader = SourceReader(a_source())
+    topics = [f"plant/l1/{'m' * length}/vibration" for length in (1, 100, 300, 60_000)]
+    said = [_entity_or_reason(reader, topic) for topic in topics]
+    assert said == ["l1/m", "l1/" + "m" * 100, Reason.ENTITY, Reason.ENTITY]
+    assert reader._known.cache_info().currsize == 2
+    assert reader._known.cache_info().maxsize == MAX_KNOWN_TOPICS
+
+
+def _entity_or_reason(reader: SourceReader, topic: str) -> str:
+    try:
+        return reader.read(topic, b'{"rms": 2, "ts": 1}', 0).observations[0].entity.id
+    except Refused as refusal:
+        return refusal.reason

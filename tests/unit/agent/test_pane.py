@@ -47,3 +47,14 @@ def test_merging_panes_is_commutative_and_equals_one_pane(one: list[Observation]
 def test_a_stored_pane_comes_back_as_it_was(observations: list[Observation]) -> None:
     pane = pane_of(observations)
     assert msgspec.json.decode(msgspec.json.encode(pane), type=Pane) == pane
+
+
+@given(OBSERVATIONS, OBSERVATIONS)
+def test_a_pane_that_was_merged_into_another_goes_on_by_itself(
+    one: list[Observation], later: list[Observation]
+) -> None:
+    whole, slice_of_it = Pane(), pane_of(one)
+    whole.merge(slice_of_it)
+    for observation in later:
+        slice_of_it.add(observation)
+    assert whole == pane_of(one)

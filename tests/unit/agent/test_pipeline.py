@@ -1,6 +1,7 @@
 """However often it crashes, and wherever: the same requests, the same books."""
 
 import sqlite3
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -157,3 +158,14 @@ def test_many_windows_at_once_are_committed_a_few_at_a_time_and_a_crash_in_betwe
     assert shaken.requests() == steady.requests()
     assert len(steady.requests()) == 498
     assert shaken.books() == steady.books()
+
+
+def test_a_step_ends_after_a_while_however_much_there_is_to_fold(tmp_path: Path) -> None:
+    """On a busy machine two thousand entries take seconds, and whoever asks for the status waits so long."""
+    machine = Machine(tmp_path)
+    for entry in a_stream(6):
+        machine.hear(entry)
+    machine.pipeline._clock = count(0, 10**9).__next__
+    steps = [machine.pipeline.step().folded for _ in range(13)]
+    assert steps == [1] * 13
+    machine.books()

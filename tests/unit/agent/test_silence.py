@@ -96,6 +96,17 @@ def test_a_broker_that_is_away_makes_nobody_silent(tmp_path: Path) -> None:
     machine.books()
 
 
+def test_an_earlier_connection_that_ends_late_makes_nobody_deaf(tmp_path: Path) -> None:
+    """With a full hand-off its end can come into the log behind the begin of the connection that follows."""
+    machine = Machine(tmp_path)
+    machine.hear(Connected(98 * SECOND, BROKER, 1, resumed=False), Connected(99 * SECOND, BROKER, 2, resumed=True))
+    machine.hear(a_message(12.0, at=100.0), Disconnected(100 * SECOND, BROKER, 1))
+    machine.hear(*(Tick(second * SECOND) for second in range(101, 110)))
+    machine.fold_all()
+    assert len(machine.requests()) == 1, "the window stays open, though the broker can be heard"
+    machine.books()
+
+
 def test_without_an_expectation_nobody_is_missed() -> None:
     fold = a_fold()
     feed(fold, a_message(at=100.0))

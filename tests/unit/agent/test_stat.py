@@ -26,6 +26,13 @@ def test_merging_is_associative(one: Stat, two: Stat, three: Stat) -> None:
     assert merge_stats(merge_stats(one, two), three) == merge_stats(one, merge_stats(two, three))
 
 
+@given(STATS, VALUES, TIMES, st.sampled_from([LIMITS, msgspec.structs.replace(LIMITS, rate=1.0, hysteresis=2.0)]))
+def test_taking_a_reading_in_is_merging_with_its_summary(stat: Stat, value: float, at: int, limits: Limits) -> None:
+    merged = merge_stats(stat, stat_of(value, at, limits))
+    stat.take(value, at, limits)
+    assert stat == merged
+
+
 @given(st.lists(VALUES, min_size=1, max_size=20))
 def test_the_mean_is_the_exact_one(values: list[float]) -> None:
     merged = stat_of(values[0], 0, Limits())
