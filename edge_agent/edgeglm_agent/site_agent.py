@@ -15,6 +15,7 @@ from edgeglm_agent.control.findings import FindingsDesk
 from edgeglm_agent.control.maintenance import MaintenanceDesk
 from edgeglm_agent.findings.book import FINDINGS
 from edgeglm_agent.health.status import BooksStatus, DeadLetterStatus, EndpointStatus, SpoolStatus, books_status
+from edgeglm_agent.page.desk import PageDesk
 from edgeglm_agent.pipeline.books import UNKEPT, WAITING_DROPPED
 from edgeglm_agent.pipeline.driver import Driver
 from edgeglm_agent.pipeline.judge import Site
@@ -63,6 +64,7 @@ class SiteAgent:
         self.dead_desk = DeadDesk(self._spool, clock, self._uids)
         self.findings_desk = FindingsDesk(self._spool, clock, self._uids)
         self.maintenance_desk = MaintenanceDesk(self._spool, clock, self._uids)
+        self.page_desk = PageDesk(self._spool, self._pipeline, clock, lambda: self._bundle.graphs)
         self._tasks = asyncio.TaskGroup()
         self._brokers = Brokers(self._tasks, self._spool, clock, self._facts)
         self._bundle = bundle
