@@ -30,7 +30,7 @@ format: $(READY) ## write the code in the one style
 	$(BIN)/ruff format .
 
 test-fast: $(READY) ## the tests that need nothing but Python, but for the slow ones
-	$(BIN)/pytest -q -n 2 -m 'not cluster and not node and not engine and not broker and not store and not slow'
+	$(BIN)/pytest -q -n 2 -m 'not cluster and not node and not engine and not broker and not store and not browser and not slow'
 
 test: parts ## every test, on real parts; sets up what is missing
 	$(BIN)/python -m tests.cluster build --for-tests
@@ -89,7 +89,10 @@ bench-batching: $(READY) ## sensor messages a second that become questions, besi
 bench-tokens: engine ## tokens a second of a real vLLM through the agent, beside a plain load generator
 	$(BIN)/python -m bench.agent_tokens
 
+screenshots: $(READY) ## the pictures of the page in docs/: a scene played to a real broker, seen by a real Chromium
+	$(BIN)/python -m tests.browser
+
 demo: parts ## the whole system on this machine, from a custom resource to an answer (KEEP=1 leaves it running)
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-asking bench-batching bench-tokens faults demo
+.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-asking bench-batching bench-tokens faults screenshots demo

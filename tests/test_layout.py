@@ -48,6 +48,8 @@ def test_a_wheel_holds_our_packages_at_its_top_and_no_operator(tmp_path: Path) -
     standard, *ours = run_python("-c", IMPORT_BOTH, cwd=tmp_path, path=str(installed))
     assert not standard.startswith(str(installed))
     assert all(file.startswith(str(installed)) for file in ours)
+    page = "from edgeglm_agent.page.assets import load_assets; print(*load_assets())"
+    assert {"index.html", "page.css", "page.js"} <= {*run_python("-c", page, cwd=tmp_path, path=str(installed))}
 
 
 def test_pytest_started_from_the_root_sees_the_standard_operator(tmp_path: Path) -> None:

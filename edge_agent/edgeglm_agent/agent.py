@@ -21,6 +21,7 @@ from edgeglm_agent.control.socket import ControlSocket
 from edgeglm_agent.health.server import Probes, Server
 from edgeglm_agent.health.status import ConfigStatus, Status
 from edgeglm_agent.mqtt.receiver import Receive
+from edgeglm_agent.page.routes import Sight, page_routes
 from edgeglm_agent.site_agent import SiteAgent
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ class Agent:
         probes = Probes(
             alive=lambda: self._alive, ready=lambda: self._site is not None, status=self.status, config=self.config
         )
-        server = Server(probes)
+        sight = Sight(config=self.config, status=self.status, desk=lambda: self._site.page_desk if self._site else None)
+        server = Server(probes, page_routes(sight))
         routes = [
             *dead_letter_routes(lambda: self._site.dead_desk if self._site else None),
             *finding_routes(lambda: self._site.findings_desk if self._site else None),

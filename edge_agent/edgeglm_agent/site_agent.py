@@ -23,6 +23,7 @@ from edgeglm_agent.health.status import (
     books_status,
 )
 from edgeglm_agent.mqtt.receiver import Receive
+from edgeglm_agent.page.desk import PageDesk
 from edgeglm_agent.pipeline.books import UNKEPT, WAITING_DROPPED
 from edgeglm_agent.pipeline.driver import Driver
 from edgeglm_agent.pipeline.judge import Site
@@ -79,6 +80,7 @@ class SiteAgent:
         self.dead_desk = DeadDesk(self._spool, clock, self._uids)
         self.findings_desk = FindingsDesk(self._spool, clock, self._uids)
         self.maintenance_desk = MaintenanceDesk(self._spool, clock, self._uids)
+        self.page_desk = PageDesk(self._spool, self._pipeline, clock, lambda: self._bundle.graphs)
         self._tasks = asyncio.TaskGroup()
         self._brokers = Brokers(self._tasks, self._spool, clock, self._facts, receive=receive)
         self._bundle = bundle

@@ -18,7 +18,7 @@ CNI_DIRECTORIES = (Path("/usr/lib/cni"), Path("/opt/cni/bin"), Path("/usr/libexe
 
 @dataclass(frozen=True)
 class Package:
-    """A Debian package, and a program or file that shows that it is there."""
+    """A Debian package, and a program, or a file by its whole path, that shows that it is there."""
 
     name: str
     shown_by: str
@@ -33,6 +33,9 @@ NODE_PACKAGES = (
 IMAGE_PACKAGES = (Package("buildah", "buildah"), Package("mmdebstrap", "mmdebstrap"))
 # The broker of a site is a plain program, with a small configuration of the lab's own.
 BROKER_PACKAGES = (Package("mosquitto", "mosquitto"),)
+BROWSER_PACKAGES = (Package("chromium-headless-shell", "chromium-headless-shell"),)
+# Not a program: a page that asks for the font of the system gets it in pictures.
+FONT_PACKAGES = (Package("fonts-inter", "/usr/share/fonts/opentype/inter/Inter-Regular.otf"),)
 COMPILER_PACKAGES = (Package("gcc", "gcc"), Package("libc6-dev", "gencat"))
 
 
@@ -70,7 +73,11 @@ def cni_plugins() -> Path:
 
 def _is_there(package: Package) -> bool:
     path = ":".join([os.environ.get("PATH", ""), SYSTEM_PATH, *map(str, CNI_DIRECTORIES)])
-    return shutil.which(package.shown_by, path=path) is not None
+    return shutil.which(package.shown_by, path=path) is not None or _is_file(package.shown_by)
+
+
+def _is_file(path: str) -> bool:
+    return path.startswith("/") and Path(path).exists()
 
 
 @contextlib.contextmanager

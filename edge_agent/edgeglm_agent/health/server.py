@@ -1,11 +1,12 @@
-"""Probes, status and metrics over HTTP; on loopback unless told otherwise: they tell more than strangers need."""
+"""Probes, status, metrics and the page, over HTTP; on loopback unless told otherwise: strangers need not know."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import msgspec
 from aiohttp import web
 
+from edgeglm_agent.health.host import refuse_other_names
 from edgeglm_agent.health.metrics import exposition
 from edgeglm_agent.health.status import ConfigStatus, Status, to_json
 
@@ -26,20 +27,22 @@ class Probes(msgspec.Struct, frozen=True):
 class Server:
     """Serves until closed."""
 
-    def __init__(self, probes: Probes) -> None:
+    def __init__(self, probes: Probes, routes: Iterable[web.RouteDef] = ()) -> None:
         self._probes = probes
+        self._routes = list(routes)
         self._runner: web.AppRunner | None = None
         self.port = 0
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 takes any free one."""
-        app = web.Application()
+        app = web.Application(middlewares=[refuse_other_names])
         app.add_routes(
             [
                 web.get("/livez", self._livez),
                 web.get("/readyz", self._readyz),
                 web.get("/status", self._status),
                 web.get("/metrics", self._metrics),
+                *self._routes,
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)

@@ -21,6 +21,7 @@ from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.dup_tail import TAIL_ENTRIES
 from edgeglm_agent.pipeline.fold import RELATIONS, Fold
 from edgeglm_agent.pipeline.judge import ASKED, QUIET, TOLD, Judged, Site, judge
+from edgeglm_agent.pipeline.recent import Recent
 from edgeglm_agent.spool import checkpoints, dead_letters
 from edgeglm_agent.spool.entry import Entry
 from edgeglm_agent.spool.findings import forget_findings_of_others
@@ -74,6 +75,7 @@ class Pipeline:
         self._clock = clock
         snapshot = checkpoints.load(ledger.db)
         self.fold = Fold(snapshot)
+        self.recent = Recent()
         self._saved_position = snapshot.position
         self._saved_ns = clock()
         self._saved_eras: dict[str, bytes] = {}
@@ -112,6 +114,7 @@ class Pipeline:
         closed = self.fold.apply(bundle)
         self._gone |= before - set(self.fold.graphs)
         self._judge(closed)
+        self.recent.keep(self.fold.graphs)
         progress = self._commit(folded=0)
         with self._ledger.transaction() as db:
             forget_findings_of_others(db, self.fold.graphs)
@@ -206,6 +209,7 @@ class Pipeline:
     def _judge(self, closed: list[Closed]) -> None:
         for item in closed:
             judged = judge(item, self._site)
+            self.recent.note(item, judged)
             self.fold.books.add(
                 item.era.rules.uid, "", WINDOWS + (REVISED if judged.request.revision else judged.verdict)
             )

@@ -1,13 +1,11 @@
 """Each scene of examples/scenes is said by its graph, replayed end to end without a model and with an obedient one."""
 
 import argparse
-import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -15,7 +13,8 @@ from edgeglm_agent.rehearse.cli import _replayed
 from edgeglm_agent.rehearse.recording import Recording
 from edgeglm_agent.rehearse.told import Told
 from edgeglm_operator.cli import main as edgeglm
-from tests.edge.stub_engine import Scripted, StubEngine, obedient
+from tests.edge.scene import blame_the_breaker
+from tests.edge.stub_engine import StubEngine, obedient
 
 SCENES: Final = Path(__file__).parents[3] / "examples" / "scenes"
 NAMES: Final = ("feeder", "cold-chain", "ward")
@@ -76,7 +75,7 @@ def test_two_replays_find_the_same_and_the_books_balance(scene: str, recording: 
 
 
 def test_with_an_engine_that_does_as_it_is_told_every_answer_stands(scene: str, recording: Recording) -> None:
-    engine = StubEngine(_root_cause if scene == "feeder" else obedient)
+    engine = StubEngine(blame_the_breaker if scene == "feeder" else obedient)
     engine.start()
     try:
         told = replayed(scene, recording, engine.url)
@@ -97,22 +96,6 @@ _MARKS: Final = {"feeder": "position CLOSED since", "cold-chain": "on truck-", "
 def _prompts(engine: StubEngine) -> Iterator[str]:
     assert engine.asked
     yield from (body["messages"][1]["content"] for body in engine.asked)
-
-
-def _root_cause(body: dict[str, Any]) -> Scripted:
-    """Where both are told, the breaker that opened is why its feeder has no voltage."""
-    text = body["messages"][1]["content"]
-    opened, dark = (re.search(rf"(e\d+): {what}", text) for what in ("q-3 position", "feeder-3 voltage"))
-    if opened is None or dark is None:
-        return Scripted(json.dumps({"assessment": "unsure", "findings": []}))
-    finding = {
-        "cause": "q-3",
-        "symptom": "feeder-3",
-        "evidence": [opened[1], dark[1]],
-        "confidence": "High",
-        "comment": "tripped",
-    }
-    return Scripted(json.dumps({"assessment": "found", "findings": [finding]}))
 
 
 def test_a_box_that_changes_the_truck_is_told_there(tmp_path: Path) -> None:

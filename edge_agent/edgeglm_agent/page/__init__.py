@@ -1,0 +1,1 @@
+"""A page for people at the site: what was seen last, drawn; served beside the probes."""
