@@ -1,12 +1,13 @@
 """An engine that follows whatever instruction it finds in the data, whatever its own are and whatever the schema says.
 
 What a real model might be talked into, this one does: it names strangers, cites what does not fit, quotes its prompt,
-drowns its reader, leaves the schema. When it is told what was wrong it keeps to the ids, and injects by its comment.
+drowns its reader, leaves the schema. Each second time that it is told what was wrong it keeps to the ids, and injects by
+its comment.
 """
 
+import itertools
 import json
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -20,21 +21,40 @@ _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 class ObedientAttacker:
-    """Keeps count of what it was talked into, by what the strings want."""
+    """Keeps count of what it was talked into, by what the strings want, and of two wants prefers the rarer one."""
 
     def __init__(self) -> None:
         self.obeyed: Counter[str] = Counter()
+        self._told_off = 0
 
     def __call__(self, body: dict[str, Any]) -> Scripted:
         messages, item = body["messages"], _item(body)
         seen = _heard(messages[1]["content"])
         if not seen:
             return _says([_claim(item)] if item else [])
-        hostile = seen[zlib.crc32(messages[1]["content"].encode()) % len(seen)]
+        hostile = min(seen, key=lambda each: self.obeyed[each.wants])
         self.obeyed[hostile.wants] += 1
-        if len(messages) > 2:
+        if len(messages) > 2 and self._gives_in():
             return _says([_claim(item) | {"comment": hostile.text}] if item else [])
         return OBEY[hostile.wants](hostile, item, json.dumps(messages))
+
+    def _gives_in(self) -> bool:
+        self._told_off += 1
+        return self._told_off % 2 == 0
+
+
+class Possessed:
+    """Says the strings by itself, one after the other, in every place where a claim has text; now and then as a field."""
+
+    def __init__(self, *, times: int) -> None:
+        texts = [each.text for each in CORPUS]
+        self._turns = 0
+        self._texts = itertools.cycle([*texts, *(text * times for text in texts if len(text) < 200)])
+
+    def __call__(self, body: dict[str, Any]) -> Scripted:
+        text = next(self._texts)
+        self._turns += 1
+        return _says([_naming(_item(body), text, text) if self._turns % 4 else {text: text}])
 
 
 def _heard(prompt: str) -> list[Hostile]:

@@ -4,12 +4,16 @@ Each of them is said in a window with something to ask about. A window holds few
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
+import msgspec
+
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.spool.entry import Connected, Entry, Message
+from edgeglm_api.bundle import Graph
+from edgeglm_api.sensor_graph import Topology, TopologyNode
 from tests.injection.corpus import CORPUS, Hostile
 
 BROKER: Final = "mqtt://127.0.0.1:1883"
@@ -71,13 +75,45 @@ def ward() -> Iterator[Said]:
                 yield at + 9, f"adt/{each.text}/bed", {"bed": "intensive-1", "what": "discharge"}
 
 
+def by_author() -> Iterator[Said]:
+    """Nothing of a stranger; what is hostile is the graph itself: see `hostile_graph`."""
+    for number, _ in enumerate(BY_AUTHOR):
+        yield (
+            number // A_WINDOW * WINDOW_SECONDS + 0.2,
+            f"plant/{_line(number)}/press-{number}/vibration",
+            {f"p{number}": 12},
+        )
+
+
+def hostile_graph(graph: Graph) -> Graph:
+    """A graph whose author, or whoever changed it, put the strings into units and labels."""
+    vibration = graph.sources[0]
+    (measurement,) = vibration.measurements
+    replace = msgspec.structs.replace
+    measurements = tuple(
+        replace(measurement, property=f"p{number}", path=f"$.p{number}", unit=each.text)
+        for number, each in enumerate(BY_AUTHOR)
+    )
+    nodes = tuple(
+        TopologyNode(id=f"{_line(number)}/press-{number}", type="Machine", label=each.text)
+        for number, each in enumerate(BY_AUTHOR)
+    )
+    return replace(graph, sources=(replace(vibration, measurements=measurements),), topology=Topology(nodes=nodes))
+
+
+def _line(number: int) -> str:
+    return f"line-{number // A_WINDOW}"
+
+
+# A bundle is JSON in UTF-8, and bounded.
+BY_AUTHOR: Final = tuple(each for each in CORPUS if each.is_utf8 and len(each.text) <= 200)
 FEEDS: Final = {"line-1": plant, "feeder": feeder, "cold-chain": cold_chain, "ward": ward}
 
 
-def entries(feed: str) -> list[list[Entry]]:
+def entries(said: Iterable[Said]) -> list[list[Entry]]:
     """What a recorder would have written down, by seconds."""
     seconds: dict[int, list[Entry]] = {BEGIN_SECONDS: [_connected()]}
-    for at, topic, fields in sorted(FEEDS[feed](), key=lambda each: each[0]):
+    for at, topic, fields in sorted(said, key=lambda each: each[0]):
         moment = BEGIN_SECONDS + at
         seconds.setdefault(int(moment), []).append(_message(moment, topic, {"ts": moment, **fields}))
     return list(seconds.values())

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from edgeglm_agent.reason.prompt import question
 from edgeglm_agent.graph.encode import Detail
+from edgeglm_agent.reason.prompt import question
 from edgeglm_agent.reason.request import Request
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
@@ -13,17 +13,24 @@ MAX_TEXT_CHARS: Final = 16 * 1024
 IDS: Final = {"nodeIds", "partition", "key", "source", "target"}
 """Names as they were heard: readers have to find them again."""
 MARKERS: Final = (
-    *("<|", "|>", "[gMASK]", "[sMASK]", "[MASK]", "<sop>", "<eop>", "<think>", "</think>", "<tool_call>"),
+    *("<|", "[gMASK]", "[sMASK]", "[MASK]", "<sop>", "<eop>", "<think>", "</think>", "<tool_call>"),
     *("[INST]", "[/INST]", "<<SYS>>", "<s>", "</s>", "<start_of_turn>", "<end_of_turn>", "<\uff5c"),
 )
 """What chat templates of GLM, ChatML, Llama, Gemma and DeepSeek begin and end turns with."""
 INVISIBLE: Final = "\u3164\ufe0f\u034f\u115f"
 
 
-def assert_harmless(answer: dict[str, Any], request: Request) -> None:
-    """Only what was asked about, by the rules of its task, in text that plays no tricks, of bounded size."""
+def assert_harmless(answer: dict[str, Any], request: Request | None) -> None:
+    """Only what was asked about, by the rules of its task, in text that plays no tricks, of bounded size.
+
+    Without a request it is an answer by code, which tells what is over.
+    """
     assert len(json.dumps(answer)) <= MAX_ANSWER_BYTES
-    assert_only_what_was_asked_about(answer, request)
+    if request is None:
+        assert answer["status"] == "Normal"
+        assert {finding["state"] for finding in answer["findings"]} == {"Cleared"}
+    else:
+        assert_only_what_was_asked_about(answer, request)
     for field, text in texts(answer):
         assert text.isprintable(), (field, text)
         assert len(text) <= MAX_TEXT_CHARS, (field, len(text))

@@ -9,6 +9,7 @@ from enum import IntEnum
 
 from edgeglm_agent.graph.model import Edge, EntityGraph, Measured, Node, Occurred, Stated
 from edgeglm_agent.graph.sentence import number, second, sentence
+from edgeglm_agent.untrusted import spelled
 
 
 class Detail(IntEnum):
@@ -42,29 +43,29 @@ def _shown(graph: EntityGraph, detail: Detail) -> frozenset[str]:
 
 
 def _node_line(graph: EntityGraph, node: Node, marked: set[tuple[str, str]], shown: frozenset[str]) -> str:
-    label = f" {node.label!r}" if node.label else ""
+    label = f" {spelled(node.label)}" if node.label else ""
     parts = [_measured(measured, marked=(node.id, measured.property) in marked) for measured in node.measured]
     parts += [_stated(state) for state in node.states]
     parts += [_occurred(event) for event in node.events]
     relations = list(_relations(graph, node, shown))
-    return f"{node.id} ({node.type}{label}): " + "; ".join([*(parts or ["silent"]), *relations])
+    return f"{spelled(node.id)} ({node.type}{label}): " + "; ".join([*(parts or ["silent"]), *relations])
 
 
 def _occurred(event: Occurred) -> str:
-    last = ", ".join(f"{each.word} at {second(each.at_ns)}" for each in event.last)
+    last = ", ".join(f"{spelled(each.word)} at {second(each.at_ns)}" for each in event.last)
     more = f", the last of {event.n}" if event.n > len(event.last) else ""
     return f"{event.property}: {last}{more}"
 
 
 def _stated(state: Stated) -> str:
     if not state.changes:
-        return f"{state.property} {state.word} since {second(state.since_ns)}"
-    changes = "".join(f", {change.word} from {second(change.at_ns)}" for change in state.changes)
-    return f"{state.property} !! {state.before}{changes}"
+        return f"{state.property} {spelled(state.word)} since {second(state.since_ns)}"
+    changes = "".join(f", {spelled(change.word)} from {second(change.at_ns)}" for change in state.changes)
+    return f"{state.property} !! {spelled(state.before)}{changes}"
 
 
 def _measured(measured: Measured, *, marked: bool) -> str:
-    unit = f" {measured.unit}" if measured.unit else ""
+    unit = f" {spelled(measured.unit)}" if measured.unit else ""
     text = f"{measured.property} {number(measured.mean)}{unit}"
     if not marked:
         return text
@@ -77,7 +78,7 @@ def _measured(measured: Measured, *, marked: bool) -> str:
 def _relations(graph: EntityGraph, node: Node, shown: frozenset[str]) -> Iterator[str]:
     for edge in graph.edges:
         if edge.source == node.id and edge.target in shown:
-            yield f"{edge.type} {edge.target}{_times(edge)}"
+            yield f"{edge.type} {spelled(edge.target)}{_times(edge)}"
 
 
 def _times(edge: Edge) -> str:
