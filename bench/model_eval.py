@@ -97,7 +97,9 @@ def _first_model(endpoint: str, key_file: str | None) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--endpoint", default="", metavar="URL", help="with its version; without one, no model is asked")
+    parser.add_argument(
+        "--endpoint", default="", metavar="URL", help="with its version; without one, no model is asked"
+    )
     parser.add_argument("--model", default="", help="its name there; default: the first that the endpoint lists")
     parser.add_argument("--key-file", metavar="FILE", help="holds the endpoint's API key")
     parser.add_argument("--seeds", type=int, default=8, metavar="N", help="17 cases each; default: 8")

@@ -74,7 +74,11 @@ def _finding(request: Request, claim: Claim) -> dict[str, Any]:
     return {**named, "evidence": list(_cited(request, claim)), "confidence": "High", "comment": ""}
 
 
-_FIELDS: Final = {"Anomaly": ("node",), "RootCause": ("cause", "symptom"), "LinkCompletion": ("source", "type", "target")}
+_FIELDS: Final = {
+    "Anomaly": ("node",),
+    "RootCause": ("cause", "symptom"),
+    "LinkCompletion": ("source", "type", "target"),
+}
 
 
 def _cited(request: Request, claim: Claim) -> Iterator[str]:

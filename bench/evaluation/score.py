@@ -68,7 +68,9 @@ def _score(answered: list[Answered]) -> Score:
         precision=precision,
         recall=recall,
         f1=2 * precision * recall / (precision + recall) if precision + recall else 0.0,
-        exact=_share(said == truth and _usable(answer) for (said, truth), (_, answer) in zip(claimed, answered, strict=True)),
+        exact=_share(
+            said == truth and _usable(answer) for (said, truth), (_, answer) in zip(claimed, answered, strict=True)
+        ),
         first=_share(bool(said) and said[0] in case.truth for case, said in with_truth),
         among=_share(bool(case.truth.intersection(said)) for case, said in with_truth),
         abstained=_share(answer is not None and answer.status == "Abstained" for _, answer in answered),

@@ -34,9 +34,7 @@ BOUND_SECONDS = 30
 Reading = tuple[str, dict[str, float]]
 
 
-def readings(
-    dice: random.Random, *, at: float, since_bad: float, bad_machine: str = BAD_MACHINE
-) -> Iterator[Reading]:
+def readings(dice: random.Random, *, at: float, since_bad: float, bad_machine: str = BAD_MACHINE) -> Iterator[Reading]:
     """One round of all sensors: topic and payload."""
     for machine in MACHINES:
         bad = max(since_bad, 0) if machine == bad_machine else 0

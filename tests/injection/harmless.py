@@ -71,8 +71,11 @@ def assert_the_data_stays_data(request: Request) -> None:
     assert all(letter.isprintable() or letter == "\n" for letter in prompt)
     assert not set(prompt) & set(INVISIBLE)
     graph = request.subject
-    told = prompt[prompt.index("Nodes:\n") :].split("\n")
-    assert len(told) == len(graph.nodes) + len(graph.evidence) + 2, told
+    entities, window = prompt[prompt.index("Entities:\n") :].split("\n\n")
+    assert len([line for line in entities.split("\n") if not line.startswith("Units: ")]) == len(graph.nodes) + 1
+    values, evidence = window.split("\nEvidence:\n")
+    assert len(values.split("\n")) <= len(graph.nodes) + 1
+    assert len(evidence.split("\n")) == len(graph.evidence)
 
 
 def texts(value: Any, field: str = "") -> Iterator[tuple[str, str]]:

@@ -1,12 +1,12 @@
-"""The question in words: what never changes first, then the graph's rules, then the window.
+"""The question in words: what never changes first, then the graph's rules, its entities, and last the window.
 
 The engine's prefix cache keeps everything up to the first difference.
 """
 
 from typing import Final
 
-from edgeglm_agent.graph.encode import Detail, encode_graph
-from edgeglm_agent.moment import rfc3339
+from edgeglm_agent.graph.encode import Detail, encode_entities, encode_window
+from edgeglm_agent.moment import NANOS_PER_SECOND, rfc3339
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.tasks import TASKS
 from edgeglm_agent.untrusted import defused, spelled
@@ -14,6 +14,11 @@ from edgeglm_api.sensor_graph import Question, RelationType
 
 MAX_QUOTED_CHARS: Final = 2000
 """Of an answer that could not be used, and of each reason why."""
+
+_LEGEND: Final = (
+    "Entities with their relations come first, then what they said in one window, moments in seconds from its start."
+    " Who said nothing is left out there."
+)
 
 Messages = list[dict[str, str]]
 
@@ -37,8 +42,13 @@ def repair(messages: Messages, said: str, problems: tuple[str, ...]) -> Messages
 
 
 def _parts(request: Request, detail: Detail) -> list[str]:
-    window = f"Window {rfc3339(request.start_ns)} to {rfc3339(request.end_ns)}, partition {spelled(request.partition)}."
-    return [*_rules(request.question), f"{window}\n{encode_graph(request.subject, detail)}"]
+    seconds = (request.end_ns - request.start_ns) // NANOS_PER_SECOND
+    window = f"Window of {seconds} s from {rfc3339(request.start_ns)}:"
+    return [
+        *_rules(request.question),
+        f"Partition {spelled(request.partition)}. {_LEGEND}\n{encode_entities(request.subject, detail)}",
+        f"{window}\n{encode_window(request.subject, request.start_ns, detail)}",
+    ]
 
 
 def _rules(question: Question) -> list[str]:
