@@ -1,6 +1,6 @@
 """From answers to figures, task by task. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
 from typing import Any
@@ -25,7 +25,7 @@ class Score:
     exact: float
     """Just what is true was claimed, which may be nothing."""
     first: float
-    """Of the cases in which something is true, those whose first claim is: the accuracy of a cause, hits@1 of a link."""
+    """Of the cases in which something is true, those whose first claim is: accuracy of a cause, hits@1 of a link."""
     among: float
     """The same of all claims, which are three at most: hits@3."""
     abstained: float
@@ -45,7 +45,7 @@ def scores(cases: Sequence[Case], answers: Sequence[Answer | None]) -> dict[str,
     return {task: _score([each for each in answered if each[0].task == task]) for task in _tasks(cases)}
 
 
-def as_figures(scored: dict[str, Score]) -> dict[str, Any]:
+def as_figures(scored: Mapping[str, Score]) -> dict[str, Any]:
     """Return the same for a line of JSON."""
     return {task: {name: round(value, 4) for name, value in asdict(score).items()} for task, score in scored.items()}
 

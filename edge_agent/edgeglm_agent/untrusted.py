@@ -16,7 +16,7 @@ _INVISIBLE: Final = re.compile(
 )
 """Letters and marks that are not drawn: Default_Ignorable_Code_Point of Unicode. The rest of them is not printable."""
 _LATIN: Final = re.compile(r"[A-Za-z]")
-_LOOKS_LATIN: Final = re.compile(r"[асеорхуѕіјһԁԛԝАВЕЅЗІЈКМНОРСТХУοαινρτυκΑΒΕΖΗΙΚΜΝΟΡΤΥΧ\uff01-\uff5e]")  # noqa: RUF001 - so they do
+_LOOKS_LATIN: Final = re.compile(r"[асеорхуѕіјһԁԛԝАВЕЅЗІЈКМНОРСТХУοαινρτυκΑΒΕΖΗΙΚΜΝΟΡΤΥΧ\uff01-\uff5e]")
 """Of Cyrillic, Greek and the full-width forms. A word all in one script is a word of that script."""
 _ACTIVE: Final = re.compile(r"[<>\[\]{}|&`\x7f]")
 """What chat templates and markup begin with."""

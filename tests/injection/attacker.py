@@ -1,8 +1,8 @@
 """An engine that follows whatever instruction it finds in the data, whatever its own are and whatever the schema says.
 
 What a real model might be talked into, this one does: it names strangers, cites what does not fit, quotes its prompt,
-drowns its reader, leaves the schema. Each second time that it is told what was wrong it keeps to the ids, and injects by
-its comment.
+drowns its reader, leaves the schema. Each second time that it is told what was wrong it keeps to the ids, and injects
+by its comment.
 """
 
 import itertools
@@ -44,7 +44,7 @@ class ObedientAttacker:
 
 
 class Possessed:
-    """Says the strings by itself, one after the other, in every place where a claim has text; now and then as a field."""
+    """Says the strings by itself, one after the other, wherever a claim has text, and now and then as a field."""
 
     def __init__(self, *, times: int) -> None:
         texts = [each.text for each in CORPUS]

@@ -1,4 +1,4 @@
-"""Hostile strings as sensors of the example graphs would say them: in names, in what payloads say, in states and events.
+"""Hostile strings as sensors of the example graphs would say them: in names, in payloads, in states and events.
 
 Each of them is said in a window with something to ask about. A window holds few of them, so that none is trimmed away.
 """

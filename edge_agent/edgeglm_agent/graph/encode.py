@@ -1,10 +1,10 @@
 """The graph as text, in two parts: what stays from window to window, and after it what does not.
 
-Adjacency with real names reads best to language models (Talk like a Graph, arXiv 2310.04560). An engine computes what is
-before the first difference once and keeps it, so entities, their steady relations and units come first, in an order that
-does not depend on what is wrong. Then come the window's values in the order of the search from what is wrong, which
-models read best (GraphDO, arXiv 2402.07140), with moments in seconds from its start: a date is twenty tokens. Series
-without evidence show their mean only: their spread would be most of the prompt and none of the question.
+Adjacency with real names reads best to language models (Talk like a Graph, arXiv 2310.04560). An engine computes what
+is before the first difference once and keeps it, so entities, their steady relations and units come first, in an order
+that does not depend on what is wrong. Then come the window's values in the order of the search from what is wrong,
+which models read best (GraphDO, arXiv 2402.07140), with moments in seconds from its start: a date is twenty tokens.
+Series without evidence show their mean only: their spread would be most of the prompt and none of the question.
 """
 
 from collections.abc import Iterator

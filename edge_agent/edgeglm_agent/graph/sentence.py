@@ -64,8 +64,9 @@ def _unit(item: Evidence) -> str:
 
 def _lasting(item: Evidence, when: When) -> str:
     within = "below" if item.limit.startswith("high") else "above"
+    measured = f"{spelled(item.node)} {item.property} {number(item.value)}{_unit(item)}"
     return (
-        f"{spelled(item.node)} {item.property} {number(item.value)}{_unit(item)} is not yet {number(item.margin)} {within} its"
+        f"{measured} is not yet {number(item.margin)} {within} its"
         f" {_NAMES[item.limit]} {number(item.bound)}, which it passed at {when(item.onset_ns)}"
     )
 

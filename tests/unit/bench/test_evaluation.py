@@ -1,6 +1,5 @@
 """The harness, judged by players whose worth is known: an oracle, a guesser, a liar."""
 
-import random
 from collections.abc import Sequence
 from functools import cache
 from math import sqrt
@@ -102,7 +101,7 @@ async def test_an_engine_that_talks_nonsense_is_invalid() -> None:
 
 
 def test_what_is_held_out_of_a_knowledge_graph_follows_from_the_rest() -> None:
-    for seed in random.Random(0).sample(range(10_000), 20):
+    for seed in range(20):
         graph, (sensor, kind, gateway) = knowledge_graph(seed)
         ends = {(edge.source, edge.type): edge.target for edge in graph.edges}
         line = ends[ends[sensor, "measures"], "partOf"]
