@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", default="", help="its name there; default: the first that the endpoint lists")
     parser.add_argument("--key-file", metavar="FILE", help="holds the endpoint's API key")
-    parser.add_argument("--seeds", type=int, default=8, metavar="N", help="17 cases each; default: 8")
+    parser.add_argument("--seeds", type=int, default=8, metavar="N", help="20 cases each; default: 8")
     parser.add_argument("--at-once", type=int, default=4, metavar="N", help="questions at once; default: 4")
     parser.add_argument("--timeout", type=int, default=120, metavar="SECONDS", help="of one attempt; default: 120")
     return parser

@@ -28,6 +28,8 @@ MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the folder in it is made by tem
 MOST_OF_A_SCENE: Final = 4
 """Windows of one fault are much alike; so many are drawn of each scene and seed."""
 
+GRAPHS_OF_A_SEED: Final = 4
+
 Claim = tuple[str, ...]
 """A node; a cause and its symptom; or the source, type and target of a relation."""
 
@@ -47,7 +49,7 @@ class Case:
 
 def cases(seeds: Iterable[int]) -> list[Case]:
     """Return the cases of some seeds, in an order that is the same each time."""
-    return [case for seed in seeds for case in (*_of_scenes(seed), _of_knowledge(seed))]
+    return [case for seed in seeds for case in (*_of_scenes(seed), *_of_knowledge(seed))]
 
 
 def _of_scenes(seed: int) -> Iterator[Case]:
@@ -85,14 +87,19 @@ def _truth(request: Request, scene: Scene) -> frozenset[Claim]:
     )
 
 
-def _of_knowledge(seed: int) -> Case:
-    graph, missing = knowledge_graph(seed)
+def _of_knowledge(seed: int) -> Iterator[Case]:
+    for number in range(GRAPHS_OF_A_SEED):
+        yield _of_graph(seed * GRAPHS_OF_A_SEED + number)
+
+
+def _of_graph(number: int) -> Case:
+    graph, missing = knowledge_graph(number)
     request = Request(
-        id=f"knowledge-{seed}",
+        id=f"knowledge-{number}",
         site=REHEARSAL,
         graph="knowledge",
         graph_uid="knowledge",
-        partition=f"site-{seed}",
+        partition=f"site-{number}",
         start_ns=BEGIN_SECONDS * NANOS_PER_SECOND,
         end_ns=(BEGIN_SECONDS + 10) * NANOS_PER_SECOND,
         expires_ns=1 << 62,

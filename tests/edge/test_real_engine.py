@@ -51,12 +51,14 @@ def test_hostile_names_make_no_schema_that_the_engine_chokes_on(site: EdgeSite, 
     site.agent.start()
     listener, sensors = site.listener(), site.sensors()
     start = int(time.time()) - 60
-    for number, hostile in enumerate(each for each in CORPUS if each.category in {"chat-tokens", "json", "schema"}):
-        said = {"ts": start + number // 10, "rms": 12, "machine": hostile.text}
+    hostile = [each.text for each in CORPUS if each.category in {"chat-tokens", "json", "schema"}][::2]
+    for number, text in enumerate(hostile):
+        # Few in a window: the tiny model's context is short.
+        said = {"ts": start + number // 4, "rms": 12, "machine": text}
         sensors.raw("plant/l1/m/vibration", json.dumps(said).encode())
     sensors.send(start + 30, 2.0)
     sensors.flush()
-    wait_for(lambda: len(listener.asked) == 4, "no answers", seconds=ENGINE_SECONDS)
+    wait_for(lambda: len(listener.asked) == -(-len(hostile) // 4), "no answers", seconds=ENGINE_SECONDS)
 
     for answer in listener.asked:
         assert answer["model"]["completionTokens"] > 0, answer
