@@ -92,7 +92,13 @@ bench-tokens: engine ## tokens a second of a real vLLM through the agent, beside
 screenshots: $(READY) ## the pictures of the page in docs/: a scene played to a real broker, seen by a real Chromium
 	$(BIN)/python -m tests.browser
 
+eval: $(READY) ## how well a model answers, beside what needs none: ENDPOINT=http://127.0.0.1:8000/v1 MODEL=name SEEDS=8
+	$(BIN)/python -m bench.model_eval --endpoint "$(ENDPOINT)" --model "$(MODEL)" --seeds $(or $(SEEDS),8)
+
+bench-prompt: $(READY) ## what a question costs a vLLM beside compact JSON: ENDPOINT=http://127.0.0.1:8000/v1 MODEL=name SEEDS=2
+	$(BIN)/python -m bench.prompt_economy --endpoint "$(ENDPOINT)" --model "$(MODEL)" --seeds $(or $(SEEDS),2)
+
 demo: parts ## the whole system on this machine, from a custom resource to an answer (KEEP=1 leaves it running)
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-asking bench-batching bench-tokens faults screenshots demo
+.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-asking bench-batching bench-tokens bench-prompt eval faults screenshots demo

@@ -34,10 +34,10 @@ BOUND_SECONDS = 30
 Reading = tuple[str, dict[str, float]]
 
 
-def readings(dice: random.Random, *, at: float, since_bad: float) -> Iterator[Reading]:
+def readings(dice: random.Random, *, at: float, since_bad: float, bad_machine: str = BAD_MACHINE) -> Iterator[Reading]:
     """One round of all sensors: topic and payload."""
     for machine in MACHINES:
-        bad = max(since_bad, 0) if machine == BAD_MACHINE else 0
+        bad = max(since_bad, 0) if machine == bad_machine else 0
         hot = max(bad - HEAT_COMES_LATER_SECONDS, 0)
         rms = USUAL_RMS + BAD_RMS_A_SECOND * bad + dice.gauss(0, 0.15)
         celsius = USUAL_CELSIUS + BAD_CELSIUS_A_SECOND * hot + dice.gauss(0, 0.4)

@@ -1,13 +1,17 @@
 """The agent against a real vLLM: a tiny GLM-4 with random weights, so that only schema and checks keep order."""
 
+import json
 import time
 
 import pytest
 
 from edgeglm_api.bundle import Bundle, Endpoint
+from edgeglm_api.sensor_graph import EntityRef
 from tests.edge.agent_process import wait_for
+from tests.edge.bundles import a_graph, a_source
 from tests.edge.conftest import EdgeSite
 from tests.engine.engine import Engine
+from tests.injection.corpus import CORPUS
 
 pytestmark = [pytest.mark.broker, pytest.mark.engine]
 ENGINE_SECONDS = 180
@@ -36,6 +40,31 @@ def test_even_noise_comes_back_as_a_checked_answer(site: EdgeSite, engine: Engin
         for finding in answer.get("findings", []):
             assert finding["evidenceIds"] == ["e1"]
             assert finding["nodeIds"] == ["l1/m1"]
+    site.agent.assert_books_balance()
+
+
+def test_hostile_names_make_no_schema_that_the_engine_chokes_on(site: EdgeSite, engine: Engine) -> None:
+    """Ids of all kinds are enumerated in the schema: quotes, brackets, chat tokens, other scripts."""
+    named_by_payload = a_source(entity=EntityRef(type="Machine", id="{line}/{$.machine}"))
+    endpoint = Endpoint(name="engine", url=f"{engine.url}/v1", model=engine.model, place="Edge")
+    site.agent.configure(site.bundle(a_graph(sources=(named_by_payload,)), endpoints=(endpoint,)))
+    site.agent.start()
+    listener, sensors = site.listener(), site.sensors()
+    start = int(time.time()) - 60
+    hostile = [each.text for each in CORPUS if each.category in {"chat-tokens", "json", "schema"}][::2]
+    for number, text in enumerate(hostile):
+        # Few in a window: the tiny model's context is short.
+        said = {"ts": start + number // 4, "rms": 12, "machine": text}
+        sensors.raw("plant/l1/m/vibration", json.dumps(said).encode())
+    sensors.send(start + 30, 2.0)
+    sensors.flush()
+    wait_for(lambda: len(listener.asked) == -(-len(hostile) // 4), "no answers", seconds=ENGINE_SECONDS)
+
+    for answer in listener.asked:
+        assert answer["model"]["completionTokens"] > 0, answer
+        for finding in answer.get("findings", []):
+            assert all(node.startswith("l1/") for node in finding["nodeIds"])
+    assert site.agent.status()["endpoints"][0]["state"] == "Closed"
     site.agent.assert_books_balance()
 
 

@@ -1,14 +1,20 @@
-"""The graph as text: one node a line with its neighbours, in the order of the search from what is wrong.
+"""The graph as text, in two parts: what stays from window to window, and after it what does not.
 
-Adjacency with real names reads best to language models (Talk like a Graph, arXiv 2310.04560). Series without evidence
-show their mean only: their spread would be most of the prompt and none of the question.
+Adjacency with real names reads best to language models (Talk like a Graph, arXiv 2310.04560). An engine computes what
+is before the first difference once and keeps it, so entities, their steady relations and units come first, in an order
+that does not depend on what is wrong. Then come the window's values in the order of the search from what is wrong,
+which models read best (GraphDO, arXiv 2402.07140), with moments in seconds from its start: a date is twenty tokens.
+Series without evidence show their mean only: their spread would be most of the prompt and none of the question.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import IntEnum
 
 from edgeglm_agent.graph.model import Edge, EntityGraph, Measured, Node, Occurred, Stated
-from edgeglm_agent.graph.sentence import number, second, sentence
+from edgeglm_agent.graph.sentence import number, sentence
+from edgeglm_agent.moment import NANOS_PER_SECOND
+from edgeglm_agent.untrusted import spelled
 
 
 class Detail(IntEnum):
@@ -20,15 +26,42 @@ class Detail(IntEnum):
     ANOMALOUS = 2
 
 
-def encode_graph(graph: EntityGraph, detail: Detail = Detail.FULL) -> str:
-    """Return the nodes, their relations and the evidence, one a line."""
+def encode_entities(graph: EntityGraph, detail: Detail = Detail.FULL) -> str:
+    """Return what stays: the entities with their relations, one a line, and the units of what is measured."""
     shown = _shown(graph, detail)
-    marked = {(item.node, item.property) for item in graph.evidence}
-    lines = ["Nodes:"]
-    lines += [_node_line(graph, node, marked, shown) for node in graph.nodes if node.id in shown]
-    lines.append("Evidence:" if graph.evidence else "Evidence: none")
-    lines += [f"{item.id}: {sentence(item)}" for item in graph.evidence]
+    nodes = sorted((node for node in graph.nodes if node.id in shown), key=lambda node: node.id)
+    steady = [edge for edge in graph.edges if not _passes(edge)]
+    lines = ["Entities:", *(_entity(node, [_relation(edge) for edge in _from(node, steady, shown)]) for node in nodes)]
+    units = {measured.property: measured.unit for node in nodes for measured in node.measured if measured.unit}
+    if units:
+        lines.append(f"Units: {', '.join(f'{name} in {spelled(units[name])}' for name in sorted(units))}")
     return "\n".join(lines)
+
+
+def encode_window(graph: EntityGraph, start_ns: int, detail: Detail = Detail.FULL) -> str:
+    """Return what a window has to say: values, states, events, relations that came or went; then the evidence."""
+    shown, clock = _shown(graph, detail), Clock(start_ns)
+    marked = {(item.node, item.property) for item in graph.evidence}
+    passing = [edge for edge in graph.edges if _passes(edge)]
+    lines: list[str] = []
+    for node in graph.nodes:
+        if node.id in shown:
+            parts = [*_parts(node, marked, clock), *(_coming(edge, clock) for edge in _from(node, passing, shown))]
+            lines += [f"{spelled(node.id)}: {'; '.join(parts)}"] if parts else []
+    lines.append("Evidence:" if graph.evidence else "Evidence: none")
+    lines += [f"{item.id}: {sentence(item, clock.tell)}" for item in graph.evidence]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Tells moments as seconds from the start of a window; nobody reads parts of a second."""
+
+    start_ns: int
+
+    def tell(self, moment_ns: int) -> str:
+        """Return a moment."""
+        return f"{(moment_ns - self.start_ns) // NANOS_PER_SECOND:+d} s"
 
 
 def _shown(graph: EntityGraph, detail: Detail) -> frozenset[str]:
@@ -41,31 +74,38 @@ def _shown(graph: EntityGraph, detail: Detail) -> frozenset[str]:
     return anomalous | near
 
 
-def _node_line(graph: EntityGraph, node: Node, marked: set[tuple[str, str]], shown: frozenset[str]) -> str:
-    label = f" {node.label!r}" if node.label else ""
-    parts = [_measured(measured, marked=(node.id, measured.property) in marked) for measured in node.measured]
-    parts += [_stated(state) for state in node.states]
-    parts += [_occurred(event) for event in node.events]
-    relations = list(_relations(graph, node, shown))
-    return f"{node.id} ({node.type}{label}): " + "; ".join([*(parts or ["silent"]), *relations])
+def _passes(edge: Edge) -> bool:
+    return bool(edge.since_ns or edge.until_ns)
 
 
-def _occurred(event: Occurred) -> str:
-    last = ", ".join(f"{each.word} at {second(each.at_ns)}" for each in event.last)
-    more = f", the last of {event.n}" if event.n > len(event.last) else ""
-    return f"{event.property}: {last}{more}"
+def _from(node: Node, edges: list[Edge], shown: frozenset[str]) -> Iterator[Edge]:
+    return (edge for edge in edges if edge.source == node.id and edge.target in shown)
 
 
-def _stated(state: Stated) -> str:
-    if not state.changes:
-        return f"{state.property} {state.word} since {second(state.since_ns)}"
-    changes = "".join(f", {change.word} from {second(change.at_ns)}" for change in state.changes)
-    return f"{state.property} !! {state.before}{changes}"
+def _entity(node: Node, relations: list[str]) -> str:
+    label = f" {spelled(node.label)}" if node.label else ""
+    told = f": {'; '.join(relations)}" if relations else ""
+    return f"{spelled(node.id)} ({node.type}{label}){told}"
+
+
+def _relation(edge: Edge) -> str:
+    return f"{edge.type} {spelled(edge.target)}"
+
+
+def _coming(edge: Edge, clock: Clock) -> str:
+    since = f" from {clock.tell(edge.since_ns)}" if edge.since_ns else ""
+    until = f" until {clock.tell(edge.until_ns)}" if edge.until_ns else ""
+    return f"{_relation(edge)}{since}{until}"
+
+
+def _parts(node: Node, marked: set[tuple[str, str]], clock: Clock) -> Iterator[str]:
+    yield from (_measured(measured, marked=(node.id, measured.property) in marked) for measured in node.measured)
+    yield from (_stated(state, clock) for state in node.states)
+    yield from (_occurred(event, clock) for event in node.events)
 
 
 def _measured(measured: Measured, *, marked: bool) -> str:
-    unit = f" {measured.unit}" if measured.unit else ""
-    text = f"{measured.property} {number(measured.mean)}{unit}"
+    text = f"{measured.property} {number(measured.mean)}"
     if not marked:
         return text
     return (
@@ -74,12 +114,14 @@ def _measured(measured: Measured, *, marked: bool) -> str:
     )
 
 
-def _relations(graph: EntityGraph, node: Node, shown: frozenset[str]) -> Iterator[str]:
-    for edge in graph.edges:
-        if edge.source == node.id and edge.target in shown:
-            yield f"{edge.type} {edge.target}{_times(edge)}"
+def _stated(state: Stated, clock: Clock) -> str:
+    if not state.changes:
+        return f"{state.property} {spelled(state.word)} since {clock.tell(state.since_ns)}"
+    changes = "".join(f", {spelled(change.word)} from {clock.tell(change.at_ns)}" for change in state.changes)
+    return f"{state.property} !! {spelled(state.before)}{changes}"
 
 
-def _times(edge: Edge) -> str:
-    since = f" from {second(edge.since_ns)}" if edge.since_ns else ""
-    return since + (f" until {second(edge.until_ns)}" if edge.until_ns else "")
+def _occurred(event: Occurred, clock: Clock) -> str:
+    last = ", ".join(f"{spelled(each.word)} at {clock.tell(each.at_ns)}" for each in event.last)
+    more = f", the last of {event.n}" if event.n > len(event.last) else ""
+    return f"{event.property}: {last}{more}"

@@ -1,9 +1,16 @@
-"""Evidence in words. The same sentence stands in the prompt and in the finding: the reader sees what was asked."""
+"""Evidence in words. The same sentence stands in the prompt and in the finding: the reader sees what was asked.
 
+Only moments differ: a finding has dates, a prompt counts from the start of its window.
+"""
+
+from collections.abc import Callable
 from typing import Final
 
 from edgeglm_agent.graph.evidence import Evidence
 from edgeglm_agent.moment import NANOS_PER_SECOND, rfc3339
+from edgeglm_agent.untrusted import spelled
+
+When = Callable[[int], str]
 
 _NAMES: Final = {
     "high": "high limit",
@@ -13,37 +20,37 @@ _NAMES: Final = {
 }
 
 
-def sentence(item: Evidence) -> str:
-    """Say what was found, with its numbers."""
-    unit = f" {item.unit}" if item.unit else ""
+def second(nanos: int) -> str:
+    """Write a moment; nobody reads parts of a second."""
+    return rfc3339(nanos // NANOS_PER_SECOND * NANOS_PER_SECOND)
+
+
+def sentence(item: Evidence, when: When = second) -> str:
+    """Say what was found, with its numbers; `when` writes moments."""
+    node, unit = spelled(item.node), _unit(item)
     if item.margin:
-        return _lasting(item)
+        return _lasting(item, when)
     if item.kind == "Limit":
         beyond = "above" if item.limit.startswith("high") else "below"
         return (
-            f"{item.node} {item.property} {number(item.value)}{unit} is {beyond} its {_NAMES[item.limit]}"
-            f" {number(item.bound)} since {second(item.onset_ns)}"
+            f"{node} {item.property} {number(item.value)}{unit} is {beyond} its {_NAMES[item.limit]}"
+            f" {number(item.bound)} since {when(item.onset_ns)}"
         )
     if item.kind == "Rate":
         way = f"{'rises' if item.value > 0 else 'falls'} by {number(abs(item.value))}{unit}"
-        return f"{item.node} {item.property} {way} a second, more than {number(item.bound)}"
+        return f"{node} {item.property} {way} a second, more than {number(item.bound)}"
     if item.kind == "StateChange":
-        return _change(item)
+        return _change(item, when)
     if item.kind == "Silence":
         return (
-            f"{item.node} is silent: nothing from {item.property} since {second(item.onset_ns)},"
+            f"{node} is silent: nothing from {item.property} since {when(item.onset_ns)},"
             f" expected every {number(item.value)} s"
         )
     side = "above" if item.z > 0 else "below"
     return (
-        f"{item.node} {item.property} mean {number(item.value)}{unit} is {abs(item.z):.1f} deviations {side}"
+        f"{node} {item.property} mean {number(item.value)}{unit} is {abs(item.z):.1f} deviations {side}"
         f" its usual {number(item.bound)}"
     )
-
-
-def second(nanos: int) -> str:
-    """Write a moment; nobody reads parts of a second."""
-    return rfc3339(nanos // NANOS_PER_SECOND * NANOS_PER_SECOND)
 
 
 def number(value: float) -> str:
@@ -51,20 +58,23 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _lasting(item: Evidence) -> str:
-    unit = f" {item.unit}" if item.unit else ""
+def _unit(item: Evidence) -> str:
+    return f" {spelled(item.unit)}" if item.unit else ""
+
+
+def _lasting(item: Evidence, when: When) -> str:
     within = "below" if item.limit.startswith("high") else "above"
+    measured = f"{spelled(item.node)} {item.property} {number(item.value)}{_unit(item)}"
     return (
-        f"{item.node} {item.property} {number(item.value)}{unit} is not yet {number(item.margin)} {within} its"
-        f" {_NAMES[item.limit]} {number(item.bound)}, which it passed at {second(item.onset_ns)}"
+        f"{measured} is not yet {number(item.margin)} {within} its"
+        f" {_NAMES[item.limit]} {number(item.bound)}, which it passed at {when(item.onset_ns)}"
     )
 
 
-def _change(item: Evidence) -> str:
-    subject = f"{item.node} {item.property}"
+def _change(item: Evidence, when: When) -> str:
+    subject, before, after = f"{spelled(item.node)} {item.property}", spelled(item.before), spelled(item.after)
     if item.changes == 1:
-        return f"{subject} changed from {item.before} to {item.after} at {second(item.onset_ns)}"
+        return f"{subject} changed from {before} to {after} at {when(item.onset_ns)}"
     return (
-        f"{subject} changed {item.changes} times since {second(item.onset_ns)}, from {item.before} at first to"
-        f" {item.after} at last"
+        f"{subject} changed {item.changes} times since {when(item.onset_ns)}, from {before} at first to {after} at last"
     )

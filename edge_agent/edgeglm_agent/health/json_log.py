@@ -19,7 +19,12 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["stack"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return _printable(json.dumps(line, ensure_ascii=False))
+
+
+def _printable(text: str) -> str:
+    """Escape what JSON leaves as it is and terminals do not: C1 controls, directions, what is not drawn."""
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1].replace("\x7f", "\\u007f") for char in text)
 
 
 def log_json(level: str) -> None:

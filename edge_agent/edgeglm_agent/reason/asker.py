@@ -1,6 +1,7 @@
 """One request from question to checked answer: ask, read, check, repair once."""
 
 import time
+from collections.abc import Iterable
 
 import msgspec
 
@@ -12,10 +13,11 @@ from edgeglm_agent.reason.outcome import Span, answer_to
 from edgeglm_agent.reason.prompt import Messages, question, repair
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.router import Routed, Router
-from edgeglm_agent.reason.said import Unreadable, read_said
+from edgeglm_agent.reason.said import MAX_ID_CHARS, MAX_PROBLEM_CHARS, Unreadable, read_said
 from edgeglm_agent.reason.schema import Schema, answer_schema
 from edgeglm_agent.reason.tasks import TASKS
 from edgeglm_agent.reason.urgency import Urgency, vllm_priority
+from edgeglm_agent.untrusted import cleaned, defused
 from edgeglm_api.answer import Answer, ModelUse, Validation
 
 _CUT_OFF = "was cut off at max_tokens; be shorter"
@@ -40,7 +42,9 @@ async def ask(request: Request, spans: list[Span], router: Router, *, urgency: U
         except Declined as error:
             if error.because is Because.TOO_LONG and detail is not Detail.ANOMALOUS:
                 continue
-            return answer_to(request, "Invalid", spans, validation=Validation(schema_ok=False, refused=(str(error),)))
+            return answer_to(
+                request, "Invalid", spans, validation=Validation(schema_ok=False, refused=_told([str(error)]))
+            )
         return _answer(request, spans, attempts, _Asked(detail, time.monotonic() - began))
     raise AssertionError("the last detail either answers or is declined")
 
@@ -70,6 +74,11 @@ async def _attempt(request: Request, urgency: Urgency, messages: Messages, route
         problem = _CUT_OFF if routed.reply.cut_off else f"is not of the schema: {error}"
         return _Attempt(routed, readable=False, checked=Checked(refused=(problem,)))
     return _Attempt(routed, readable=True, checked=check(task, said, request.subject, request.question))
+
+
+def _told(problems: Iterable[str]) -> tuple[str, ...]:
+    """Return what is published of them: they quote the model, and what engines say of themselves."""
+    return tuple(cleaned(defused(each), most=MAX_PROBLEM_CHARS) for each in problems)
 
 
 def _body(request: Request, messages: Messages) -> Body:
@@ -112,8 +121,8 @@ def _answer(request: Request, spans: list[Span], attempts: list[_Attempt], asked
         ),
         validation=Validation(
             schema_ok=last.readable,
-            unknown_ids=last.checked.unknown_ids,
-            refused=last.checked.refused,
+            unknown_ids=tuple(cleaned(each, most=MAX_ID_CHARS) for each in last.checked.unknown_ids),
+            refused=_told(last.checked.refused),
             repaired=len(attempts) > 1 and last.usable,
         ),
     )

@@ -11,6 +11,7 @@ import msgspec
 from edgeglm_agent.graph.model import EntityGraph
 from edgeglm_agent.reason.said import C, Said
 from edgeglm_agent.reason.task import Kept, Task
+from edgeglm_agent.untrusted import spelled
 from edgeglm_api.answer import Finding, InferredEdge
 from edgeglm_api.sensor_graph import Question
 
@@ -69,7 +70,7 @@ def _strangers(claim: C, graph: EntityGraph) -> list[str]:
 
 
 def _names(strangers: list[str]) -> str:
-    return f"{', '.join(strangers)} is not in the graph that was asked about" if strangers else ""
+    return f"{', '.join(map(spelled, strangers))} is not in the graph that was asked about" if strangers else ""
 
 
 def _missing(task: Task[C], said: Said[C], graph: EntityGraph) -> list[str]:

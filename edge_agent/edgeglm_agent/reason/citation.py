@@ -1,16 +1,13 @@
 """What a claim rests on: the cited evidence, its severity, its order in time, and the words for it."""
 
-import re
 from collections.abc import Iterable
-from typing import Final
 
 from edgeglm_agent.graph.evidence import Evidence, is_alarming
 from edgeglm_agent.graph.model import EntityGraph
 from edgeglm_agent.graph.sentence import sentence
 from edgeglm_agent.reason.said import MAX_COMMENT_CHARS, Claim
+from edgeglm_agent.untrusted import cleaned, spelled
 from edgeglm_api.answer import Severity
-
-_BLANKS: Final = re.compile(r"\s+")
 
 
 def cited(claim: Claim, graph: EntityGraph) -> tuple[Evidence, ...]:
@@ -27,7 +24,7 @@ def without_own_evidence(node: str, claim: Claim, graph: EntityGraph) -> str:
     """Say that nothing that a claim cites is about the node; empty when something is."""
     if about(node, cited(claim, graph)):
         return ""
-    return f"none of {', '.join(claim.evidence) or 'no evidence'} is about {node}"
+    return f"none of {', '.join(claim.evidence) or 'no evidence'} is about {spelled(node)}"
 
 
 def onset_of(evidence: Iterable[Evidence]) -> int | None:
@@ -48,7 +45,6 @@ def told(evidence: Iterable[Evidence]) -> str:
     return "; ".join(sentence(item) for item in evidence)
 
 
-def cleaned(comment: str) -> str:
-    """Return the model's words on one line, bounded, without what cannot be printed."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in comment)
-    return _BLANKS.sub(" ", printable).strip()[:MAX_COMMENT_CHARS]
+def comment_of(claim: Claim) -> str:
+    """Return the model's words, as far as they are published."""
+    return cleaned(claim.comment, most=MAX_COMMENT_CHARS)

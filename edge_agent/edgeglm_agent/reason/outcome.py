@@ -60,10 +60,11 @@ def to_store(request: Request, answer: Answer, *, news: bool) -> NewAnswer:
 
 
 def output_topic(template: str, *, graph: str, partition: str) -> str:
-    """Fill in where an answer goes; what would be a topic level or a wildcard in a name becomes `-`."""
-    return template.replace("{graph}", graph.translate(_TOPIC_UNSAFE)).replace(
+    """Fill in where an answer goes; what would be a topic level, a wildcard or the broker's own becomes `-`."""
+    topic = template.replace("{graph}", graph.translate(_TOPIC_UNSAFE)).replace(
         "{partition}", partition.translate(_TOPIC_UNSAFE)
     )
+    return f"-{topic[1:]}" if topic.startswith("$") else topic
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:

@@ -1,13 +1,24 @@
-"""The question in words: what never changes first, then the graph's rules, then the window.
+"""The question in words: what never changes first, then the graph's rules, its entities, and last the window.
 
 The engine's prefix cache keeps everything up to the first difference.
 """
 
-from edgeglm_agent.graph.encode import Detail, encode_graph
-from edgeglm_agent.moment import rfc3339
+from typing import Final
+
+from edgeglm_agent.graph.encode import Detail, encode_entities, encode_window
+from edgeglm_agent.moment import NANOS_PER_SECOND, rfc3339
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.tasks import TASKS
+from edgeglm_agent.untrusted import defused, spelled
 from edgeglm_api.sensor_graph import Question, RelationType
+
+MAX_QUOTED_CHARS: Final = 2000
+"""Of an answer that could not be used, and of each reason why."""
+
+_LEGEND: Final = (
+    "Entities with their relations come first, then what they said in one window, moments in seconds from its start."
+    " Who said nothing is left out there."
+)
 
 Messages = list[dict[str, str]]
 
@@ -22,17 +33,22 @@ def question(request: Request, detail: Detail) -> Messages:
 
 def repair(messages: Messages, said: str, problems: tuple[str, ...]) -> Messages:
     """Return the messages of the second attempt: what was wrong with the first."""
-    reasons = "\n".join(f"- {problem}" for problem in problems)
+    reasons = "\n".join(f"- {defused(problem[:MAX_QUOTED_CHARS])}" for problem in problems)
     return [
         *messages,
-        {"role": "assistant", "content": said[:2000]},
+        {"role": "assistant", "content": defused(said[:MAX_QUOTED_CHARS])},
         {"role": "user", "content": f"That cannot be used:\n{reasons}\nAnswer again, with JSON only."},
     ]
 
 
 def _parts(request: Request, detail: Detail) -> list[str]:
-    window = f"Window {rfc3339(request.start_ns)} to {rfc3339(request.end_ns)}, partition {request.partition}."
-    return [*_rules(request.question), f"{window}\n{encode_graph(request.subject, detail)}"]
+    seconds = (request.end_ns - request.start_ns) // NANOS_PER_SECOND
+    window = f"Window of {seconds} s from {rfc3339(request.start_ns)}:"
+    return [
+        *_rules(request.question),
+        f"Partition {spelled(request.partition)}. {_LEGEND}\n{encode_entities(request.subject, detail)}",
+        f"{window}\n{encode_window(request.subject, request.start_ns, detail)}",
+    ]
 
 
 def _rules(question: Question) -> list[str]:

@@ -10,17 +10,21 @@ from edgeglm_api.answer import Confidence
 MAX_FINDINGS: Final = 3
 MAX_EVIDENCE: Final = 8
 MAX_COMMENT_CHARS: Final = 120
+MAX_ID_CHARS: Final = 128
+MAX_PROBLEM_CHARS: Final = 400
+"""Of a sentence about what cannot be used: it may quote the model."""
 _FENCE: Final = re.compile(r"^\s*```(?:json)?\s*(.*?)\s*```\s*$", re.DOTALL)
 _THOUGHT_BEGINS: Final = "<think>"
 _THOUGHT_ENDS: Final = "</think>"
 
 Assessment = Literal["anomaly", "found", "normal", "unsure"]
+Id = Annotated[str, msgspec.Meta(max_length=MAX_ID_CHARS)]
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What every claim has, whatever it is about."""
 
-    evidence: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_EVIDENCE)]
+    evidence: Annotated[tuple[Id, ...], msgspec.Meta(max_length=MAX_EVIDENCE)]
     confidence: Confidence
     comment: str
 

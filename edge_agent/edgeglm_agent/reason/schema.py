@@ -6,13 +6,12 @@ Small on purpose: no recursion, no `anyOf`. What it cannot say (whose evidence a
 from collections.abc import Iterable
 from typing import Any, Final
 
-from edgeglm_agent.reason.said import MAX_COMMENT_CHARS, MAX_FINDINGS
+from edgeglm_agent.reason.said import MAX_COMMENT_CHARS, MAX_FINDINGS, MAX_ID_CHARS
 
 Schema = dict[str, Any]
 
 FEW_IDS: Final = 64
 """More of them make a grammar that is slow to compile; the check refuses strangers in any case."""
-MAX_ID_CHARS: Final = 128
 
 
 def answer_schema(found: str, finding: Schema | None) -> Schema:

@@ -252,8 +252,12 @@ def test_the_prompt_of_six_machines_is_short_and_its_beginning_stable() -> None:
     assert one[0] == other[0]
     text = one[0]["content"] + one[1]["content"]
     assert len(text) < 1800, "at some three characters a token, well below 900"
-    assert "m1 (Machine): rms 2 mm/s !! min 1 max 3 last 2 slope +0/s; partOf line" in one[1]["content"]
-    assert "m2 (Machine): rms 2 mm/s; partOf line" in one[1]["content"]
+    entities, window = one[1]["content"].split("\nWindow of ")
+    assert other[1]["content"].startswith(entities)
+    assert "m1 (Machine): partOf line" in entities
+    assert "Units: rms in mm/s" in entities
+    assert "m1: rms 2 !! min 1 max 3 last 2 slope +0/s" in window
+    assert "m2: rms 2\n" in window
     assert "e1: m1 rms 12.5 mm/s is above its highHigh alarm limit 11" in one[1]["content"]
 
 

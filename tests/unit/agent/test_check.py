@@ -106,6 +106,8 @@ def test_a_deviation_alone_may_be_called_normal() -> None:
         "\ud800",
         '{"assessment": "normal", "findings": [], "extra": 1}',
         "[" * 100_000,
+        '{"assessment": "anomaly", "findings": [{"node": "%s", "evidence": [], "confidence": "Low", "comment": ""}]}'
+        % ("x" * 129),
     ],
 )
 def test_what_is_not_of_the_schema_is_unreadable(text: str) -> None:

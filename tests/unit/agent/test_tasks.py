@@ -95,12 +95,12 @@ FALLS: list[tuple[Task, dict[str, Any], str]] = [
     ("LinkCompletion", link("t1", "feeds", "t2"), "feeds from a Tank to a Tank is none of the relations"),
     ("LinkCompletion", link("p2", "feeds", "t2"), "p2 feeds t2 is there already"),
     ("LinkCompletion", link("p9", "feeds", "t2"), "p9 is not in the graph"),
-    ("Classification", {"label": "storm", "evidence": ["e1"]}, "'storm' is none of the labels calm, leak"),
+    ("Classification", {"label": "storm", "evidence": ["e1"]}, "storm is none of the labels calm, leak"),
     ("Classification", {"label": "leak", "evidence": []}, "cites no evidence"),
     ("Explanation", {"evidence": []}, "cites no evidence"),
     ("Explanation", {"evidence": ["e2", "e1"]}, "e2 began after e1"),
     ("Custom", {"nodes": ["v1"], "evidence": ["e1"]}, "none of e1 is about v1"),
-    ("Custom", {"nodes": ["p1"], "evidence": ["e1"], "label": "x"}, "'x' is none of the labels (there are none)"),
+    ("Custom", {"nodes": ["p1"], "evidence": ["e1"], "label": "x"}, "x is none of the labels (there are none)"),
     ("Custom", {"nodes": ["p1"], "evidence": ["e9"]}, "e9 is not in the graph"),
 ]
 

@@ -3,8 +3,8 @@
 from typing import Final
 
 from edgeglm_agent.graph.model import EntityGraph
-from edgeglm_agent.reason.citation import about, cited, cleaned, severity_of, told, without_own_evidence
-from edgeglm_agent.reason.said import Claim, Said
+from edgeglm_agent.reason.citation import about, cited, comment_of, severity_of, told, without_own_evidence
+from edgeglm_agent.reason.said import Claim, Id, Said
 from edgeglm_agent.reason.schema import Schema, claim_schema, one_of, some_of
 from edgeglm_agent.reason.task import Kept, Task
 from edgeglm_api.answer import Finding
@@ -16,7 +16,7 @@ _MOST_EVIDENCE: Final = 3
 class SaidAnomaly(Claim, frozen=True):
     """One node is not as it should be."""
 
-    node: str
+    node: Id
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def _kept(claim: SaidAnomaly, graph: EntityGraph, _question: Question) -> Kept:
             node_ids=tuple(dict.fromkeys([claim.node, *(item.node for item in evidence)])),
             evidence_ids=tuple(item.id for item in evidence),
             confidence=claim.confidence,
-            comment=cleaned(claim.comment),
+            comment=comment_of(claim),
         )
     )
 

@@ -3,10 +3,11 @@
 from typing import Final
 
 from edgeglm_agent.graph.model import EntityGraph
-from edgeglm_agent.reason.citation import cited, cleaned, severity_of, told
-from edgeglm_agent.reason.said import Claim, Said
+from edgeglm_agent.reason.citation import cited, comment_of, severity_of, told
+from edgeglm_agent.reason.said import Claim, Id, Said
 from edgeglm_agent.reason.schema import Schema, claim_schema, one_of, some_of
 from edgeglm_agent.reason.task import Kept, Task, nothing_overlooked
+from edgeglm_agent.untrusted import spelled
 from edgeglm_api.answer import Finding
 from edgeglm_api.sensor_graph import Question
 
@@ -16,7 +17,7 @@ _MOST_EVIDENCE: Final = 3
 class SaidLabel(Claim, frozen=True):
     """A label for the window."""
 
-    label: str
+    label: Id
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -32,7 +33,7 @@ def _claim_schema(graph: EntityGraph, question: Question) -> Schema | None:
 
 def _problem(claim: SaidLabel, graph: EntityGraph, question: Question) -> str:
     if claim.label not in question.labels:
-        return f"{claim.label!r} is none of the labels {', '.join(question.labels)}"
+        return f"{spelled(claim.label)} is none of the labels {', '.join(question.labels)}"
     if graph.evidence and not claim.evidence:
         return f"{claim.label} cites no evidence, though there is some"
     return ""
@@ -50,7 +51,7 @@ def _kept(claim: SaidLabel, graph: EntityGraph, _question: Question) -> Kept:
             node_ids=tuple(dict.fromkeys(item.node for item in evidence)),
             evidence_ids=tuple(item.id for item in evidence),
             confidence=claim.confidence,
-            comment=cleaned(claim.comment),
+            comment=comment_of(claim),
         ),
         label=claim.label,
     )

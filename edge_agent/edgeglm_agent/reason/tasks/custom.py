@@ -8,10 +8,11 @@ from typing import Annotated, Final
 import msgspec
 
 from edgeglm_agent.graph.model import EntityGraph
-from edgeglm_agent.reason.citation import about, cited, cleaned, severity_of, told
-from edgeglm_agent.reason.said import Claim, Said
+from edgeglm_agent.reason.citation import about, cited, comment_of, severity_of, told
+from edgeglm_agent.reason.said import Claim, Id, Said
 from edgeglm_agent.reason.schema import Schema, claim_schema, one_of, some_of
 from edgeglm_agent.reason.task import Kept, Task, nothing_overlooked
+from edgeglm_agent.untrusted import spelled
 from edgeglm_api.answer import Finding
 from edgeglm_api.sensor_graph import Question
 
@@ -22,8 +23,8 @@ _MOST_EVIDENCE: Final = 6
 class SaidCustom(Claim, frozen=True):
     """Something about some nodes."""
 
-    nodes: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=_MOST_NODES)]
-    label: str = ""
+    nodes: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1, max_length=_MOST_NODES)]
+    label: Id = ""
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -42,10 +43,10 @@ def _claim_schema(graph: EntityGraph, question: Question) -> Schema | None:
 
 def _problem(claim: SaidCustom, graph: EntityGraph, question: Question) -> str:
     if claim.label not in (question.labels or {""}):
-        return f"{claim.label!r} is none of the labels {', '.join(question.labels) or '(there are none)'}"
+        return f"{spelled(claim.label)} is none of the labels {', '.join(question.labels) or '(there are none)'}"
     evidence = cited(claim, graph)
     if not any(about(node, evidence) for node in claim.nodes):
-        return f"none of {', '.join(claim.evidence) or 'no evidence'} is about {', '.join(claim.nodes)}"
+        return f"none of {', '.join(claim.evidence) or 'no evidence'} is about {', '.join(map(spelled, claim.nodes))}"
     return ""
 
 
@@ -57,11 +58,11 @@ def _kept(claim: SaidCustom, graph: EntityGraph, _question: Question) -> Kept:
             key="/".join(["Custom", *([claim.label] if claim.label else []), "+".join(sorted(nodes))]),
             kind="Custom",
             severity=severity_of(evidence),
-            statement=f"{name}{', '.join(nodes)}: {told(evidence)}",
+            statement=f"{name}{', '.join(map(spelled, nodes))}: {told(evidence)}",
             node_ids=tuple(dict.fromkeys([*nodes, *(item.node for item in evidence)])),
             evidence_ids=tuple(item.id for item in evidence),
             confidence=claim.confidence,
-            comment=cleaned(claim.comment),
+            comment=comment_of(claim),
         ),
         label=claim.label,
     )

@@ -6,7 +6,7 @@ from typing import Final
 from edgeglm_agent.graph.evidence import Evidence
 from edgeglm_agent.graph.model import EntityGraph
 from edgeglm_agent.graph.sentence import sentence
-from edgeglm_agent.reason.citation import cleaned, severity_of
+from edgeglm_agent.reason.citation import comment_of, severity_of
 from edgeglm_agent.reason.said import MAX_EVIDENCE, Claim, Said
 from edgeglm_agent.reason.schema import Schema, claim_schema, some_of
 from edgeglm_agent.reason.task import Kept, Task, nothing_overlooked
@@ -56,7 +56,7 @@ def _kept(claim: SaidExplanation, graph: EntityGraph, _question: Question) -> Ke
             node_ids=nodes,
             evidence_ids=tuple(item.id for item in chain),
             confidence=claim.confidence,
-            comment=cleaned(claim.comment),
+            comment=comment_of(claim),
         )
     )
 

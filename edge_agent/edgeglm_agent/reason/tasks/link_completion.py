@@ -3,10 +3,11 @@
 from typing import Final
 
 from edgeglm_agent.graph.model import EntityGraph
-from edgeglm_agent.reason.citation import cited, cleaned, severity_of, told
-from edgeglm_agent.reason.said import Claim, Said
+from edgeglm_agent.reason.citation import cited, comment_of, severity_of, told
+from edgeglm_agent.reason.said import Claim, Id, Said
 from edgeglm_agent.reason.schema import Schema, claim_schema, one_of, some_of
 from edgeglm_agent.reason.task import Kept, Task, nothing_overlooked
+from edgeglm_agent.untrusted import spelled
 from edgeglm_api.answer import Finding, InferredEdge
 from edgeglm_api.sensor_graph import Question, RelationType
 
@@ -16,9 +17,9 @@ _MOST_EVIDENCE: Final = 3
 class SaidLink(Claim, frozen=True):
     """A relation that should be there."""
 
-    source: str
-    type: str
-    target: str
+    source: Id
+    type: Id
+    target: Id
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -37,18 +38,22 @@ def _claim_schema(graph: EntityGraph, question: Question) -> Schema | None:
 
 def _problem(claim: SaidLink, graph: EntityGraph, question: Question) -> str:
     if claim.source == claim.target:
-        return f"{claim.source} cannot be related to itself"
+        return f"{spelled(claim.source)} cannot be related to itself"
     types = {node.id: node.type for node in graph.nodes}
     source, target = types[claim.source], types[claim.target]
     if not any(_allows(allowed, claim.type, source, target) for allowed in question.relation_types):
-        return f"{claim.type} from a {source} to a {target} is none of the relations that may be added"
+        return f"{spelled(claim.type)} from a {source} to a {target} is none of the relations that may be added"
     if any((edge.source, edge.target, edge.type) == (claim.source, claim.target, claim.type) for edge in graph.edges):
-        return f"{claim.source} {claim.type} {claim.target} is there already"
+        return f"{_link(claim)} is there already"
     return ""
 
 
 def _allows(allowed: RelationType, kind: str, source: str, target: str) -> bool:
     return allowed.type == kind and allowed.source in {"", source} and allowed.target in {"", target}
+
+
+def _link(claim: SaidLink) -> str:
+    return f"{spelled(claim.source)} {claim.type} {spelled(claim.target)}"
 
 
 def _kept(claim: SaidLink, graph: EntityGraph, _question: Question) -> Kept:
@@ -60,11 +65,11 @@ def _kept(claim: SaidLink, graph: EntityGraph, _question: Question) -> Kept:
             key=f"LinkCompletion/{claim.source}/{claim.type}/{claim.target}",
             kind="LinkCompletion",
             severity=severity_of(evidence),
-            statement=f"{claim.source} {claim.type} {claim.target} may be missing{because}",
+            statement=f"{_link(claim)} may be missing{because}",
             node_ids=tuple(dict.fromkeys([claim.source, claim.target, *(item.node for item in evidence)])),
             evidence_ids=ids,
             confidence=claim.confidence,
-            comment=cleaned(claim.comment),
+            comment=comment_of(claim),
         ),
         edge=InferredEdge(
             source=claim.source,

@@ -10,11 +10,12 @@ from typing import Final
 from edgeglm_agent.graph.evidence import Evidence
 from edgeglm_agent.graph.model import Edge, EntityGraph
 from edgeglm_agent.moment import rfc3339
-from edgeglm_agent.reason.citation import about, cited, cleaned, onset_of, severity_of, told, without_own_evidence
+from edgeglm_agent.reason.citation import about, cited, comment_of, onset_of, severity_of, told, without_own_evidence
 from edgeglm_agent.reason.path import shortest_path
-from edgeglm_agent.reason.said import Claim, Said
+from edgeglm_agent.reason.said import Claim, Id, Said
 from edgeglm_agent.reason.schema import Schema, claim_schema, one_of, some_of
 from edgeglm_agent.reason.task import Kept, Task, nothing_overlooked
+from edgeglm_agent.untrusted import spelled
 from edgeglm_api.answer import Finding
 from edgeglm_api.sensor_graph import Question
 
@@ -24,8 +25,8 @@ _MOST_EVIDENCE: Final = 6
 class SaidCause(Claim, frozen=True):
     """One node's trouble is the cause of another's."""
 
-    cause: str
-    symptom: str
+    cause: Id
+    symptom: Id
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -43,15 +44,16 @@ def _claim_schema(graph: EntityGraph, _question: Question) -> Schema | None:
 
 def _problem(claim: SaidCause, graph: EntityGraph, _question: Question) -> str:
     if claim.cause == claim.symptom:
-        return f"{claim.cause} cannot be its own cause"
+        return f"{spelled(claim.cause)} cannot be its own cause"
     for node in claim.named:
         if problem := without_own_evidence(node, claim, graph):
             return problem
     if not shortest_path(graph, claim.cause, claim.symptom):
-        return f"no relations lead from {claim.cause} to {claim.symptom}"
+        return f"no relations lead from {spelled(claim.cause)} to {spelled(claim.symptom)}"
     began, followed = _onsets(claim, cited(claim, graph))
     if began is not None and followed is not None and began > followed:
-        return f"{claim.cause} began at {rfc3339(began)}, after {claim.symptom} at {rfc3339(followed)}"
+        cause, symptom = spelled(claim.cause), spelled(claim.symptom)
+        return f"{cause} began at {rfc3339(began)}, after {symptom} at {rfc3339(followed)}"
     return ""
 
 
@@ -73,13 +75,13 @@ def _kept(claim: SaidCause, graph: EntityGraph, _question: Question) -> Kept:
             edge_ids=tuple(edge.id for edge in path),
             evidence_ids=tuple(item.id for item in evidence),
             confidence=claim.confidence if in_order else "Low",
-            comment=cleaned(claim.comment),
+            comment=comment_of(claim),
         )
     )
 
 
 def _statement(claim: SaidCause, evidence: tuple[Evidence, ...], path: tuple[Edge, ...]) -> str:
-    chain = claim.cause + "".join(f" {edge.type} {edge.target}" for edge in path)
+    chain = spelled(claim.cause) + "".join(f" {edge.type} {spelled(edge.target)}" for edge in path)
     cause, symptom = told(about(claim.cause, evidence)), told(about(claim.symptom, evidence))
     return f"{cause}; by way of {chain}: {symptom}"
 
