@@ -20,7 +20,12 @@ from edgeglm_agent.control.maintenance import maintenance_routes
 from edgeglm_agent.control.socket import ControlSocket
 from edgeglm_agent.health.server import Probes, Server
 from edgeglm_agent.health.status import ConfigStatus, Status
+from edgeglm_agent.report.make import make_report
+from edgeglm_agent.report.outages import Outages
+from edgeglm_agent.report.reporter import Issue, Reporter
+from edgeglm_agent.report.sender import Sender
 from edgeglm_agent.site_agent import SiteAgent
+from edgeglm_api.report import Report
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +33,17 @@ log = logging.getLogger(__name__)
 class Agent:
     """Owner of the site that runs now."""
 
-    def __init__(self, source: Source, data: Path, clock: Clock, *, trust: Trust, pins: Pins) -> None:
+    def __init__(
+        self, source: Source, data: Path, clock: Clock, *, trust: Trust, pins: Pins, sender: Sender | None = None
+    ) -> None:
         self._data = data
         self._pins = pins
         self._refused: list[RefusedGraph] = []
         self._clock = clock
         self._watch = Watch(source, trust, LastGood(data, trust), self._apply, clock)
+        self._reporter = Reporter(sender, self._report, Outages(data), clock) if sender else None
+        if self._reporter is not None:
+            self._watch.on_verdict = self._reporter.wake
         self._site: SiteAgent | None = None
         self._site_stop = asyncio.Event()
         self._next: asyncio.Queue[Verified] = asyncio.Queue(maxsize=1)
@@ -58,9 +68,12 @@ class Agent:
             async with asyncio.TaskGroup() as tasks:
                 sites = tasks.create_task(self._run_sites(), name="sites")
                 watch = tasks.create_task(self._run_watch(), name="watch")
+                reports = tasks.create_task(self._reporter.run(), name="reports") if self._reporter else None
                 await stop.wait()
                 log.info("stopping")
                 watch.cancel()
+                if reports is not None:
+                    reports.cancel()
                 self._stopping = True
                 self._site_stop.set()
                 if self._site is None:
@@ -71,7 +84,8 @@ class Agent:
 
     def config(self) -> ConfigStatus:
         """Return how it stands with the configuration."""
-        return ConfigStatus(self._watch.state, self._watch.source, self._watch.rejections, self._refused)
+        reports = self._reporter.status if self._reporter else None
+        return ConfigStatus(self._watch.state, self._watch.source, self._watch.rejections, self._refused, reports)
 
     async def status(self) -> Status | None:
         """Return the status; None while there is no site."""
@@ -94,7 +108,19 @@ class Agent:
             spool=await site.spool_status(),
             endpoints=site.endpoints(),
             brokers=site.brokers.status(),
+            reports=self._reporter.status if self._reporter else None,
             faults=site.faults,
+        )
+
+    async def _report(self, issue: Issue) -> Report:
+        return make_report(
+            self.config(),
+            await self.status(),
+            version=_version(),
+            boot_id=issue.boot_id,
+            sequence=issue.sequence,
+            now_ns=issue.now_ns,
+            outage=issue.outage,
         )
 
     @property
