@@ -12,16 +12,18 @@ import msgspec
 from edgeglm_api.model import InvalidObject, Model
 
 API_VERSION: Final = "agent.edgeglm.io/v1"
-MAX_BYTES: Final = 16 * 1024
-"""A report of a large site has about 4 KiB."""
+MAX_BYTES: Final = 32 * 1024
+"""Most have less than 1 KiB; one in which every text is as long as it may be, and all of it escaped, still fits."""
 MAX_SENTENCE: Final = 512
-MAX_REFUSED_GRAPHS: Final = 32
+MAX_NOTE: Final = 160
+MAX_REFUSED_GRAPHS: Final = 12
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """As far as every reader of JSON can count."""
 Word = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.+-]{0,62})?\Z")]
 """Empty: there is nothing to say."""
 Sentence = Annotated[str, msgspec.Meta(max_length=MAX_SENTENCE)]
+Note = Annotated[str, msgspec.Meta(max_length=MAX_NOTE)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\Z")]
 Moment = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", max_length=20)]
 """RFC 3339, UTC, whole seconds."""
@@ -45,7 +47,7 @@ class RefusedGraph(Model, frozen=True, kw_only=True):
 
     graph: Name
     reason: Word = ""
-    message: Sentence = ""
+    message: Note = ""
 
 
 class SpoolUse(Model, frozen=True, kw_only=True):

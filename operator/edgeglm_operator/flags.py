@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edgeglm_operator.report_key import BadKey, read_report_key
+from edgeglm_operator.report_files import BadReporting, read_report_ca, read_report_key
 from edgeglm_operator.resync import INTERVAL_SECONDS
 from edgeglm_operator.settings import Reporting, Settings
 from edgeglm_operator.shard import Shard, shard_of
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """What the operator's work follows from. Raises BadKey and OSError where a file that is named cannot be used."""
+    """What the operator's work follows from. Raises BadReporting where a file that is named cannot be used."""
     return Settings(
         engine_image=options.engine_image,
         agent_image=options.agent_image,
@@ -116,12 +116,12 @@ def _reporting_of(options: argparse.Namespace) -> Reporting | None:
     if not options.report_url:
         return None
     if not options.report_key:
-        raise BadKey("--report-url needs --report-key: sites must show who they are")
+        raise BadReporting("--report-url needs --report-key: sites must show who they are")
     return Reporting(
         url=options.report_url,
         key=read_report_key(options.report_key),
         epoch=options.report_epoch,
-        ca=options.report_ca.read_text(encoding="ascii") if options.report_ca else "",
+        ca=read_report_ca(options.report_ca) if options.report_ca else "",
     )
 
 

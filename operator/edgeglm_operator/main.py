@@ -35,7 +35,7 @@ from edgeglm_operator.reconcile.by_kind import reconcilers
 from edgeglm_operator.reconcile.controller import RECONCILE_TIMEOUT_SECONDS, WORKERS, Controller
 from edgeglm_operator.reconcile.triggers import all_services, concerns, everything
 from edgeglm_operator.reconcile.world import World
-from edgeglm_operator.report_key import BadKey
+from edgeglm_operator.report_files import BadReporting
 from edgeglm_operator.resync import SELECTORS, Lister, selectors
 from edgeglm_operator.settings import Settings
 from edgeglm_operator.store import Store
@@ -222,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asyncio.run(run(options, settings_of(options)))
     except asyncio.CancelledError:
         log.info("stopped before it observed anything")
-    except BadKey as error:
+    except BadReporting as error:
         log.error("the operator cannot begin: %s", error)  # noqa: TRY400 - the sentence says it all
         return 2
     except LeaseLost as lost:

@@ -9,6 +9,7 @@ from edgeglm_agent.config.watch import Applied
 from edgeglm_agent.health.status import BooksStatus, BrokerStatus, ConfigStatus, SpoolStatus, Status
 from edgeglm_api.report import (
     API_VERSION,
+    MAX_NOTE,
     MAX_REFUSED_GRAPHS,
     MAX_SENTENCE,
     AnswerTotals,
@@ -63,7 +64,7 @@ def _bundle(applied: Applied) -> AppliedBundle:
 
 
 def _refused(graph: Refused) -> RefusedGraph:
-    return RefusedGraph(graph=graph.graph, reason=_word(graph.reason), message=graph.message[:MAX_SENTENCE])
+    return RefusedGraph(graph=graph.graph, reason=_word(graph.reason), message=graph.message[:MAX_NOTE])
 
 
 def _spool(spool: SpoolStatus) -> SpoolUse:

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class Statuses(Protocol):
     """All that the receiver asks of the API server."""
 
-    async def get_status(self, kind: Kind, namespace: str, name: str) -> Manifest:
+    async def get_status(self, kind: Kind, namespace: str, name: str, /) -> Manifest:
         """Read one object by its status, for which the right to that alone is enough."""
         ...
 

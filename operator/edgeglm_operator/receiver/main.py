@@ -21,7 +21,7 @@ from edgeglm_operator.receiver.memory import Memory
 from edgeglm_operator.receiver.metrics import Metrics
 from edgeglm_operator.receiver.server import Server
 from edgeglm_operator.receiver.tls import Certificate
-from edgeglm_operator.report_key import BadKey, read_report_key
+from edgeglm_operator.report_files import BadReporting, read_report_key
 
 EXIT_BAD_INPUT: Final = 2
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         certificate = Certificate(options.tls_cert, options.tls_key)
         keys = Keys(read_report_key(options.report_key), oldest_epoch=options.oldest_epoch)
         asyncio.run(run(options, certificate, keys))
-    except (BadKey, OSError, ssl.SSLError) as error:
+    except (BadReporting, OSError, ssl.SSLError) as error:
         log.error("the receiver cannot begin: %s", error)  # noqa: TRY400 - the sentence says it all
         return EXIT_BAD_INPUT
     return 0

@@ -3,13 +3,11 @@
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
 from edgeglm_api.model import InvalidObject
 from edgeglm_api.report import (
     API_VERSION,
-    MAX_BYTES,
     AppliedBundle,
     BookTotals,
     BrokerCounts,
@@ -73,7 +71,7 @@ HOSTILE = {
     "a digest that is none": on_the_wire(bundle={"sha256": "A" * 64}),
     "a reason with a line end": on_the_wire(bundle={"reason": "Applied\n"}),
     "a version with an escape": on_the_wire(agentVersion="0.1\x1b[2J"),
-    "many graphs": on_the_wire(refusedGraphs=[{"graph": f"g{n}"} for n in range(33)]),
+    "many graphs": on_the_wire(refusedGraphs=[{"graph": f"g{n}"} for n in range(13)]),
     "a graph without a name": on_the_wire(refusedGraphs=[{"graph": ""}]),
     "a moment that is none": on_the_wire(outage={"since": "yesterday", "until": "now"}),
 }
@@ -83,12 +81,6 @@ HOSTILE = {
 def test_what_is_out_of_bounds_is_refused(raw: bytes) -> None:
     with pytest.raises(InvalidObject):
         decode(raw)
-
-
-def test_the_largest_report_that_an_agent_makes_is_far_within_the_bound() -> None:
-    refused = [{"graph": "g" * 63, "reason": "EndpointNotPinned", "message": "x" * 300}] * 32
-    spool = msgspec.to_builtins(SpoolUse(used_bytes=2**50, blocked="x" * 512))
-    assert len(on_the_wire(refusedGraphs=refused, spool=spool, bundle={"message": "x" * 512})) < MAX_BYTES
 
 
 def test_a_token_is_good_for_one_site_one_uid_and_one_epoch() -> None:
@@ -105,7 +97,7 @@ def test_names_that_run_together_make_different_tokens() -> None:
     assert token_of(one, KEY, epoch=1) != token_of(other, KEY, epoch=1)
 
 
-@pytest.mark.parametrize("token", ["", ".", "1", "1.", "-1.00", "x.00", "1" * 4000 + ".00", "１.00", "1.é"])
+@pytest.mark.parametrize("token", ["", ".", "1", "1.", "-1.00", "x.00", "1" * 4000 + ".00", "\uff11.00", "1.é"])
 def test_what_is_no_token_is_none(token: str) -> None:
     assert epoch_of(token, SITE, KEY) is None
 
