@@ -21,7 +21,7 @@ NOT_A_REASON = {
     *("Ready", "Accepted", "CloudReady", "EdgeReady", "CapacityFits", "Progressing", "Verified"),
     *("AutoscalingReady", "RouteReady", "PoolReady", "MonitoringReady"),
     *("AbleToScale", "ScalingActive", "HPAActive", "Fallback", "Paused", "ResolvedRefs"),
-    *("Connected", "AgentReady", "BundleComplete", "BundleApplied", "Healthy", "Rejected"),
+    *("Connected", "AgentReady", "BundleComplete", "BundleApplied", "Healthy", "SitesInSync", "Rejected"),
     *("True", "False", "Unknown", "Disconnected", "Settled", "Complete", "NodeReady"),
     *("Failed", "Succeeded", "OOMKilled"),
     *("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"),

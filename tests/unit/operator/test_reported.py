@@ -6,14 +6,16 @@ import msgspec
 import pytest
 
 from edgeglm_api.bundle import Bundle, digest
-from edgeglm_api.edge_site import EdgeSite, SiteReport, Status
+from edgeglm_api.edge_site import BundleStatus, EdgeSite, SiteReport, Status
 from edgeglm_api.report import AppliedBundle, BrokerCounts, RefusedGraph, SpoolUse
 from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.compile import compile_bundle, renumbered
+from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.reconcile.status.edge_site import SiteView, edge_site_status
 from edgeglm_operator.reconcile.status.reported import SILENT_SECONDS, silent_in
+from edgeglm_operator.reconcile.status.sensor_graph import GraphSite, GraphView, sensor_graph_status
 from edgeglm_operator.reconcile.status.verdict import Workload
-from tests.unit.operator.builders import NOW, a_deployment, a_node, an_edge_site
+from tests.unit.operator.builders import NOW, a_deployment, a_node, a_sensor_graph, an_edge_site
 
 SERVING = Workload(deployment=a_deployment(ready=1))
 DARK = a_node(ready=False)  # since 11:00
@@ -132,6 +134,63 @@ def test_without_a_receiver_nothing_is_said_of_it() -> None:
     view = SiteView(node=a_node(), agent=SERVING, bundle=a_bundle())
     made = edge_site_status(a_site(a_report()), view, NOW)
     assert {each.type for each in made.conditions} == {"Connected", "AgentReady", "BundleComplete"}
+
+
+def at(report: SiteReport | None, node: Node | None = None, **rest: Any) -> GraphSite:
+    site = a_site(report)
+    site = msgspec.structs.replace(site, status=msgspec.structs.replace(site.status, bundle=DESIRED))
+    return GraphSite(node=node or a_node(), **{"site": site, "agent": SERVING, **rest})
+
+
+DESIRED = BundleStatus(generation=1, sha256=digest(a_bundle()))
+RUNS = at(a_report())
+OLD = at(a_report(bundle=AppliedBundle(generation=0)))
+SILENT = at(a_report(NOT_HEARD_BEFORE))
+AWAY = at(a_report(NOT_HEARD_BEFORE), DARK)
+REJECTS = at(a_report(bundle=AppliedBundle(verdict="Rejected", reason="Invalid", message="graphs[0]: no")))
+REFUSES = at(a_report(refused_graphs=(RefusedGraph(graph="line-1", reason="EndpointNotPinned", message="no"),)))
+REFUSES_ANOTHER = at(a_report(refused_graphs=(RefusedGraph(graph="another"),)))
+UNCOMPILED = at(a_report(), refused=Refused("NoEndpoint", "nobody to ask"))
+ASLEEP = at(None, site=a_site(None, suspend=True))
+
+
+@pytest.mark.parametrize(
+    ("found", "synced", "ready", "counts"),
+    [
+        ([RUNS, REFUSES_ANOTHER], ("True", "InSync"), "True", (2, 0, 0)),
+        ([RUNS, OLD], ("Unknown", "BundleOnItsWay"), "True", (1, 1, 0)),
+        ([RUNS, SILENT], ("Unknown", "NotReporting"), "True", (1, 1, 0)),
+        ([RUNS, AWAY], ("True", "InSync"), "True", (1, 1, 0)),
+        ([AWAY], ("Unknown", "SiteDisconnected"), "Unknown", (0, 1, 0)),
+        ([RUNS, REJECTS], ("False", "BundleRejected"), "False", (1, 0, 1)),
+        ([RUNS, REFUSES], ("False", "GraphsRefused"), "False", (1, 0, 1)),
+        ([RUNS, UNCOMPILED], ("False", "NoEndpoint"), "False", (1, 0, 1)),
+        ([RUNS, ASLEEP], ("True", "InSync"), "True", (1, 1, 0)),
+        ([REJECTS, SILENT, OLD], ("False", "BundleRejected"), "False", (0, 2, 1)),
+    ],
+)
+def test_a_graph_counts_the_sites_that_say_they_run_it(
+    found: list[GraphSite], synced: tuple[str, str], ready: str, counts: tuple[int, int, int]
+) -> None:
+    made = sensor_graph_status(a_sensor_graph("line-1"), GraphView(sites=tuple(found), reports=True), NOW)
+    conditions = {each.type: each for each in made.conditions}
+    assert (conditions["SitesInSync"].status, conditions["SitesInSync"].reason) == synced
+    assert conditions["Ready"].status == ready
+    assert (made.sites.in_sync, made.sites.stale, made.sites.rejected) == counts
+    assert sum(counts) == made.sites.desired
+
+
+def test_a_graph_says_which_site_refuses_it_in_that_one_s_words() -> None:
+    made = sensor_graph_status(a_sensor_graph("line-1"), GraphView(sites=(RUNS, REJECTS), reports=True), NOW)
+    messages = {each.type: each.message for each in made.conditions}
+    assert messages["SitesInSync"].startswith("1 of 2 sites say that they run these rules; box-1: its agent refuses")
+    assert messages["SitesInSync"].endswith("graphs[0]: no")
+
+
+def test_without_a_receiver_a_graph_claims_nothing_of_it() -> None:
+    made = sensor_graph_status(a_sensor_graph("line-1"), GraphView(sites=(REJECTS,)), NOW)
+    assert {each.type for each in made.conditions} == {"Ready", "Accepted"}
+    assert (made.sites.in_sync, made.sites.stale) == (None, None)
 
 
 def test_silence_is_noticed_when_it_begins() -> None:

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from edgeglm_api.edge_site import BundleStatus, SiteReport
 from edgeglm_api.report_health import troubles
 from edgeglm_operator.moment import seconds_between
@@ -50,6 +52,14 @@ def bundle_applied(report: SiteReport, desired: BundleStatus | None) -> Verdict:
         told = f"its agent does not run all of generation {said.generation}: {refused}"
         return Verdict(State.FAILED, "GraphsRefused", told)
     return Verdict(State.SERVING, "Applied", f"generation {said.generation}")
+
+
+def graph_applied(graph: str, report: SiteReport, desired: BundleStatus | None) -> Verdict:
+    """Whether the site runs one graph as it should."""
+    for each in report.refused_graphs:
+        if each.graph == graph:
+            return Verdict(State.FAILED, "GraphsRefused", f"its agent does not run it ({each.reason}): {each.message}")
+    return bundle_applied(msgspec.structs.replace(report, refused_graphs=()), desired)
 
 
 def healthy(report: SiteReport) -> Verdict:
