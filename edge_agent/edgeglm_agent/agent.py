@@ -20,6 +20,7 @@ from edgeglm_agent.control.maintenance import maintenance_routes
 from edgeglm_agent.control.socket import ControlSocket
 from edgeglm_agent.health.server import Probes, Server
 from edgeglm_agent.health.status import ConfigStatus, Status
+from edgeglm_agent.report.engines import look_at
 from edgeglm_agent.report.make import make_report
 from edgeglm_agent.report.outages import Outages
 from edgeglm_agent.report.reporter import Issue, Reporter
@@ -113,6 +114,7 @@ class Agent:
         )
 
     async def _report(self, issue: Issue) -> Report:
+        engines = await look_at(self._site.asked) if self._site else ()
         return make_report(
             self.config(),
             await self.status(),
@@ -121,6 +123,7 @@ class Agent:
             sequence=issue.sequence,
             now_ns=issue.now_ns,
             outage=issue.outage,
+            engines=engines,
         )
 
     @property

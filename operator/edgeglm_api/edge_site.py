@@ -54,6 +54,8 @@ class SiteReport(Said, frozen=True, kw_only=True):
     """RFC 3339, by the cloud's clock. What changes nothing that matters is written every five minutes."""
     clock_skew_seconds: int = 0
     """How far the site's clock is ahead of the cloud's; the way of the report counts as behind."""
+    engines_serving: int = 0
+    """How many of the engines answer and have their model."""
 
 
 class Status(Model, frozen=True, kw_only=True):

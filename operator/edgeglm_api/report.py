@@ -17,6 +17,7 @@ MAX_BYTES: Final = 32 * 1024
 MAX_SENTENCE: Final = 512
 MAX_NOTE: Final = 160
 MAX_REFUSED_GRAPHS: Final = 12
+MAX_ENGINES: Final = 8
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """As far as every reader of JSON can count."""
@@ -99,6 +100,25 @@ class BrokerCounts(Model, frozen=True, kw_only=True):
     """Why one is not reached."""
 
 
+class Engine(Model, frozen=True, kw_only=True):
+    """An engine on the site's node, by what it answers."""
+
+    name: Name
+    """Of the endpoint in the bundle."""
+    model: Note = ""
+    """The name under which it is asked."""
+    serving: bool = False
+    model_present: bool = False
+    """Whether it serves that name."""
+    requests_running: Count = 0
+    requests_waiting: Count = 0
+    kv_cache_usage_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    prompt_tokens: Count = 0
+    """Since the engine began, as what follows."""
+    generation_tokens: Count = 0
+    preemptions: Count = 0
+
+
 class Outage(Model, frozen=True, kw_only=True):
     """The last time that reports were not taken, by the site's clock."""
 
@@ -124,6 +144,8 @@ class Said(Model, frozen=True, kw_only=True):
     books: BookTotals | None = None
     answers: AnswerTotals | None = None
     brokers: BrokerCounts | None = None
+    engines: Annotated[tuple[Engine, ...], msgspec.Meta(max_length=MAX_ENGINES)] = ()
+    """Those on the site's own node."""
 
 
 class Report(Said, frozen=True, kw_only=True):
@@ -153,4 +175,6 @@ def decode(raw: bytes) -> Report:
         raise InvalidObject(f"is not JSON: {error}") from error
     if report.api_version != API_VERSION:
         raise InvalidObject(f"is not {API_VERSION!r}", "apiVersion")
+    if len({engine.name for engine in report.engines}) != len(report.engines):
+        raise InvalidObject("an engine is named twice", "engines")
     return report

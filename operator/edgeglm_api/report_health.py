@@ -4,10 +4,10 @@ The site gives the facts, these are the conclusions. The receiver draws them to 
 say so in conditions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from edgeglm_api.report import Said
+from edgeglm_api.report import Engine, Said
 
 SKEW_SECONDS: Final = 30
 """Beyond that, event times of sensors and of the site do not belong together (a SensorGraph's maxSkewSeconds is 60)."""
@@ -30,9 +30,19 @@ def troubles(said: Said, clock_skew_seconds: int) -> Iterator[Trouble]:
     if said.brokers is not None and said.brokers.connected < said.brokers.desired and said.brokers.reason:
         reached = f"{said.brokers.connected} of {said.brokers.desired} brokers are reached"
         yield Trouble("BrokerUnreachable", f"{reached} ({said.brokers.reason}); see the brokers in the agent's /status")
+    yield from _of_engines(said.engines)
     if abs(clock_skew_seconds) > SKEW_SECONDS:
         way = "ahead" if clock_skew_seconds > 0 else "behind"
         yield Trouble("ClockSkew", f"its clock is {way} by more than {SKEW_SECONDS} s; have the node keep time (NTP)")
+
+
+def _of_engines(engines: Sequence[Engine]) -> Iterator[Trouble]:
+    away = [engine.name for engine in engines if not engine.serving]
+    lacking = [f"{engine.name} ({engine.model})" for engine in engines if engine.serving and not engine.model_present]
+    if away:
+        yield Trouble("EngineUnreachable", f"engines that do not answer on the node: {', '.join(away)}")
+    if lacking:
+        yield Trouble("ModelMissing", f"engines that do not serve the model they are asked for: {', '.join(lacking)}")
 
 
 def standing(said: Said, clock_skew_seconds: int) -> tuple[object, ...]:
@@ -45,4 +55,5 @@ def standing(said: Said, clock_skew_seconds: int) -> tuple[object, ...]:
         tuple(trouble.reason for trouble in troubles(said, clock_skew_seconds)),
         said.outage.since if said.outage else "",
         said.spool is not None,
+        tuple((engine.name, engine.serving, engine.model_present) for engine in said.engines),
     )

@@ -16,6 +16,7 @@ from edgeglm_api.report import (
     AppliedBundle,
     BookTotals,
     BrokerCounts,
+    Engine,
     Outage,
     RefusedGraph,
     Report,
@@ -23,6 +24,8 @@ from edgeglm_api.report import (
 )
 
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,62}", re.ASCII)
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
+"""A bundle that no operator made may call an endpoint as it likes."""
 _VERDICTS: Final = ("Applied", "Rejected")
 
 
@@ -35,6 +38,7 @@ def make_report(  # noqa: PLR0913 - what a report is made of, all by name
     sequence: int,
     now_ns: int,
     outage: Outage | None = None,
+    engines: tuple[Engine, ...] = (),
 ) -> Report:
     """The report. Without a status there is no site yet, and it speaks of the configuration alone."""
     return Report(
@@ -50,6 +54,7 @@ def make_report(  # noqa: PLR0913 - what a report is made of, all by name
         books=_books(status.books) if status else None,
         answers=_answers(status.books.answers.values()) if status else None,
         brokers=_brokers(status.brokers) if status else None,
+        engines=tuple(engine for engine in engines if _NAME.fullmatch(engine.name)),
     )
 
 

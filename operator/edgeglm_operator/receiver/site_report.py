@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from edgeglm_api.edge_site import SiteReport
-from edgeglm_api.report import AppliedBundle, RefusedGraph, Report, Said, SpoolUse
+from edgeglm_api.report import AppliedBundle, Engine, RefusedGraph, Report, Said, SpoolUse
 
 _MOST_SKEW_SECONDS: Final = 10 * 366 * 86_400
 """A clock without a battery is decades behind; more digits tell nothing."""
@@ -26,9 +26,11 @@ def site_report(report: Report, skew_seconds: int, now: float) -> SiteReport:
         "bundle": _shown_bundle(report.bundle),
         "refused_graphs": tuple(_shown_graph(each) for each in report.refused_graphs),
         "spool": _shown_spool(report.spool) if report.spool else None,
+        "engines": tuple(_shown_engine(each) for each in report.engines),
     }
+    serving = sum(engine.serving and engine.model_present for engine in report.engines)
     received_at = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return SiteReport(**said, received_at=received_at, clock_skew_seconds=skew_seconds)
+    return SiteReport(**said, received_at=received_at, clock_skew_seconds=skew_seconds, engines_serving=serving)
 
 
 def _shown_bundle(bundle: AppliedBundle) -> AppliedBundle:
@@ -41,6 +43,10 @@ def _shown_graph(graph: RefusedGraph) -> RefusedGraph:
 
 def _shown_spool(spool: SpoolUse) -> SpoolUse:
     return msgspec.structs.replace(spool, blocked=_printable(spool.blocked))
+
+
+def _shown_engine(engine: Engine) -> Engine:
+    return msgspec.structs.replace(engine, model=_printable(engine.model))
 
 
 def _printable(text: str) -> str:

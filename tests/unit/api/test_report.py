@@ -11,6 +11,7 @@ from edgeglm_api.report import (
     AppliedBundle,
     BookTotals,
     BrokerCounts,
+    Engine,
     Outage,
     Report,
     SpoolUse,
@@ -73,6 +74,9 @@ HOSTILE = {
     "a version with an escape": on_the_wire(agentVersion="0.1\x1b[2J"),
     "many graphs": on_the_wire(refusedGraphs=[{"graph": f"g{n}"} for n in range(13)]),
     "a graph without a name": on_the_wire(refusedGraphs=[{"graph": ""}]),
+    "a name twice": on_the_wire(engines=[{"name": "a"}, {"name": "a"}]),
+    "many engines": on_the_wire(engines=[{"name": f"e{n}"} for n in range(9)]),
+    "more than all": on_the_wire(engines=[{"name": "e", "kvCacheUsagePercent": 101}]),
     "a moment that is none": on_the_wire(outage={"since": "yesterday", "until": "now"}),
 }
 
@@ -112,6 +116,8 @@ def test_the_address_names_the_site() -> None:
         ({"books": BookTotals(balanced=False)}, 0, "BooksUnbalanced"),
         ({"spool": SpoolUse(blocked="the raw log cannot be written")}, 0, "SpoolBlocked"),
         ({"brokers": BrokerCounts(desired=2, connected=1, reason="Unreachable")}, 0, "BrokerUnreachable"),
+        ({"engines": (Engine(name="llm", serving=False),)}, 0, "EngineUnreachable"),
+        ({"engines": (Engine(name="llm", serving=True, model="glm"),)}, 0, "ModelMissing"),
         ({}, 31, "ClockSkew"),
         ({}, -31, "ClockSkew"),
     ],
@@ -128,8 +134,11 @@ def test_a_broker_that_was_not_tried_yet_and_old_damage_are_no_trouble(said: dic
 
 
 def test_numbers_are_no_news() -> None:
-    before = a_report(spool=SpoolUse(used_bytes=1), books=BookTotals(received=1), sent_at_millis=1)
-    after = a_report(spool=SpoolUse(used_bytes=9), books=BookTotals(received=9), sent_at_millis=9, sequence=2)
+    def engines(tokens: int) -> tuple[Engine, ...]:
+        return (Engine(name="llm", serving=True, model_present=True, generation_tokens=tokens),)
+
+    before = a_report(spool=SpoolUse(used_bytes=1), books=BookTotals(received=1), engines=engines(1), sent_at_millis=1)
+    after = a_report(spool=SpoolUse(used_bytes=9), books=BookTotals(received=9), engines=engines(9), sent_at_millis=9)
     assert standing(before, 0) == standing(after, 5)
 
 
@@ -140,6 +149,7 @@ def test_numbers_are_no_news() -> None:
         {"bundle": AppliedBundle(generation=2)},
         {"bundle": AppliedBundle(verdict="Rejected", reason="Invalid")},
         {"spool": SpoolUse()},
+        {"engines": (Engine(name="llm", serving=True, model_present=True),)},
         {"brokers": BrokerCounts(desired=1, reason="Unreachable")},
         {"outage": Outage(since="2026-01-01T00:00:00Z", until="2026-01-02T00:00:00Z")},
     ],

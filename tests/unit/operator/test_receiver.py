@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from edgeglm_api import report as reports
-from edgeglm_api.report import API_VERSION, MAX_BYTES, AppliedBundle, RefusedGraph, Report, SpoolUse, encode
+from edgeglm_api.report import API_VERSION, MAX_BYTES, AppliedBundle, Engine, RefusedGraph, Report, SpoolUse, encode
 from edgeglm_api.reporting_site import ReportingSite, report_path, token_of
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.errors import Conflict, Forbidden, KubeError, NotFound, Unavailable
@@ -357,15 +357,29 @@ async def test_what_is_shown_moves_no_cursor_and_turns_no_writing_around(world: 
     evil = "ok \x1b[2J\x1b]0;pwned\x07 \u202egnp.exe\u2066 \r\nConnected"
     graphs = (RefusedGraph(graph="line", reason="EndpointNotPinned", message=evil),)
     bundle = AppliedBundle(verdict="Rejected", reason="Invalid", message=evil)
-    assert await world.report(1, bundle=bundle, refused_graphs=graphs, spool=SpoolUse(blocked=evil)) == 204
+    engines = (Engine(name="llm", model=evil),)
+    spool = SpoolUse(blocked=evil)
+    assert await world.report(1, bundle=bundle, refused_graphs=graphs, spool=spool, engines=engines) == 204
     written = world.api.report()
     for text in (
+        written["engines"][0]["model"],
         written["bundle"]["message"],
         written["refusedGraphs"][0]["message"],
         written["spool"]["blocked"],
     ):
         assert text.isprintable()
         assert text.startswith("ok ")
+
+
+async def test_engines_that_serve_their_model_are_counted(world: World) -> None:
+    engines = (
+        Engine(name="a", serving=True, model_present=True),
+        Engine(name="b", serving=True),
+        Engine(name="c", model_present=True),
+    )
+    assert await world.report(1, engines=engines) == 204
+    assert world.api.report()["enginesServing"] == 1
+    assert [each["name"] for each in world.api.report()["engines"]] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("ahead", [3600, -3600, -START])
@@ -429,5 +443,7 @@ def test_each_bound_of_a_report_is_the_crd_s_own() -> None:
     graphs = status["refusedGraphs"]
     assert graphs["maxItems"] == reports.MAX_REFUSED_GRAPHS
     assert graphs["items"]["properties"]["message"]["maxLength"] == reports.MAX_NOTE
+    assert status["engines"]["maxItems"] == reports.MAX_ENGINES
+    assert status["engines"]["items"]["properties"]["model"]["maxLength"] == reports.MAX_NOTE
     assert status["bundle"]["properties"]["message"]["maxLength"] == reports.MAX_SENTENCE
     assert status["spool"]["properties"]["blocked"]["maxLength"] == reports.MAX_SENTENCE
