@@ -139,6 +139,8 @@ class Agent:
             first = await self._next.get()
             self._site_stop.clear()
             self._site = SiteAgent(self._data, first.bundle, self._clock)
+            if self._reporter is not None:
+                self._reporter.wake()
             try:
                 await self._site.run(first, self._site_stop)
             finally:

@@ -53,9 +53,10 @@ async def run(options: argparse.Namespace, certificate: Certificate, keys: Keys)
         health = HealthServer(metrics, alive=(), ready=())
         server = Server(Desk(client, time.time), memory, keys, metrics, time.time)
         try:
-            await server.start(*options.listen, certificate.context)
+            host, port = options.listen
+            await server.start(host, port, certificate.context)
             await health.start(*options.health_listen)
-            log.info("taking reports at %s:%d", *options.listen)
+            log.info("taking reports at %s:%d", host, port)
             async with asyncio.TaskGroup() as group:
                 following = group.create_task(certificate.follow(), name="certificate")
                 await stop.wait()

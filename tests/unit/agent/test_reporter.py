@@ -71,7 +71,7 @@ def a_status(*books: SourceBook, **more: Any) -> Status:
         findings={},
         waiting_dropped={},
     )
-    numbers = dict.fromkeys(SpoolStatus.__struct_fields__, 0)
+    numbers: dict[str, Any] = dict.fromkeys(SpoolStatus.__struct_fields__, 0)
     dead = DeadLetterStatus(kept=0, payload_bytes=0, forgotten=0)
     spool = SpoolStatus(**(numbers | {"raw_bytes": 700, "ledger_bytes": 50, "cap_bytes": 1000, "blocked": ""}))
     fields: dict[str, Any] = {

@@ -19,11 +19,12 @@ from edgeglm_operator.kube.errors import Conflict, Forbidden, KubeError, NotFoun
 from edgeglm_operator.kube.kinds import Kind
 from edgeglm_operator.offline.crds import our_crds
 from edgeglm_operator.receiver import server as server_module
-from edgeglm_operator.receiver.caller import Keys
+from edgeglm_operator.receiver.caller import Keys, admit
 from edgeglm_operator.receiver.desk import MANAGER, TRIES, Desk
 from edgeglm_operator.receiver.judge import REFRESH_SECONDS
 from edgeglm_operator.receiver.memory import BURST, PAUSE_SECONDS, Memory
 from edgeglm_operator.receiver.metrics import Metrics
+from edgeglm_operator.receiver.refusal import Because, Refusal
 from edgeglm_operator.receiver.server import Server
 from edgeglm_operator.receiver.tls import Certificate
 from tests.cluster.pki import Authority, make_authority
@@ -106,15 +107,16 @@ class World:
         return self.now
 
     async def post(
-        self, body: Any, *, site: ReportingSite = SITE, token: str | None = None, **headers: str
+        self, body: Any, *, site: ReportingSite = SITE, token: str | None = None, encoding: str = "identity"
     ) -> tuple[int, str]:
         """The answer to anything."""
         token = token_of(site, KEY, epoch=1) if token is None else token
         tls = ssl.create_default_context(cafile=self.authority.cert)
         url = f"https://127.0.0.1:{self.port}{report_path(site)}"
+        headers = {"Authorization": f"Bearer {token}", "Content-Encoding": encoding}
         async with (
             aiohttp.ClientSession() as http,
-            http.post(url, data=body, ssl=tls, headers={"Authorization": f"Bearer {token}"} | headers) as response,
+            http.post(url, data=body, ssl=tls, headers=headers) as response,
         ):
             return response.status, await response.text()
 
@@ -125,7 +127,7 @@ class World:
         return status
 
     def made(self, sequence: int, boot: str = BOOT, **said: Any) -> Report:
-        envelope = {"api_version": API_VERSION, "sent_at_millis": round(self.now * 1000)}
+        envelope: dict[str, Any] = {"api_version": API_VERSION, "sent_at_millis": round(self.now * 1000)}
         return Report(**(envelope | {"boot_id": boot, "sequence": sequence} | said))
 
     def counted(self, result: str) -> float:
@@ -195,9 +197,11 @@ async def test_without_the_site_s_own_token_nothing_is_read(world: World, token:
     assert (world.api.reads, len(world.memory), world.counted("BadToken")) == (0, 0, 1)
 
 
-async def test_no_token_at_all_is_a_bad_one(world: World) -> None:
-    status, _ = await world.post(encode(world.made(1)), Authorization="Basic Zm9vOmJhcg==")
-    assert status == 401
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Basic Zm9vOmJhcg==", token_of(SITE, KEY, epoch=1), "\u00e9"])
+def test_what_is_no_bearer_token_is_none(authorization: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        admit(SITE, authorization, Keys(KEY, oldest_epoch=1))
+    assert refused.value.because is Because.BAD_TOKEN
 
 
 async def test_a_site_s_token_opens_no_other_site(world: World) -> None:
@@ -283,7 +287,7 @@ async def test_what_is_too_large_is_not_read_to_its_end(world: World) -> None:
 
 async def test_what_is_packed_is_not_unpacked(world: World) -> None:
     """Ten million blanks in ten thousand bytes are no report, and never ten million bytes."""
-    status, text = await world.post(zlib.compress(b" " * 10_000_000), **{"Content-Encoding": "deflate"})
+    status, text = await world.post(zlib.compress(b" " * 10_000_000), encoding="deflate")
     assert (status, text.partition(":")[0]) == (400, "Malformed")
 
 

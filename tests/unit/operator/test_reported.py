@@ -28,7 +28,7 @@ def a_bundle() -> Bundle:
 
 def a_report(received_at: str = NOW, **said: Any) -> SiteReport:
     applied = AppliedBundle(generation=1, sha256=digest(a_bundle()), verdict="Applied", reason="Applied")
-    envelope = {"boot_id": "0" * 16, "sequence": 1, "received_at": received_at, "bundle": applied}
+    envelope: dict[str, Any] = {"boot_id": "0" * 16, "sequence": 1, "received_at": received_at, "bundle": applied}
     return SiteReport(**(envelope | said))
 
 
