@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from edgeglm_api.bundle import BUNDLE_FILE, decode
+from edgeglm_api.bundle import BUNDLE_FILE, DIGEST_FILE, decode
 from edgeglm_api.reporting_site import ReportingSite, report_path
 from edgeglm_operator.resources.names import agent_name, bundle_name
 from tests.chart.kubectl import Kubectl, Right
@@ -100,7 +100,7 @@ def agent(scene: Scene, edge_node: str, tmp_path: Path) -> Iterator[AgentProcess
 def test_what_a_site_says_reaches_its_status(
     agent: AgentProcess, scene: Scene, edge_node: str, receiver: ReceiverProcess
 ) -> None:
-    """The bundle that it runs, that its broker is away, what it could not say while the receiver was gone."""
+    """The bundle that it runs or refuses, that its broker is away, what it could not say while nobody listened."""
     assert eventually(lambda: scene.condition("esite", edge_node, "BundleApplied").get("status") == "Unknown", SECONDS)
     agent.start(ready=False)
     assert eventually(lambda: is_applied(scene, edge_node, 1), SECONDS), receiver.log() + agent.log.read_text()
@@ -119,6 +119,11 @@ def test_what_a_site_says_reaches_its_status(
     assert eventually(lambda: is_applied(scene, edge_node, 2), SECONDS), receiver.log()
     assert eventually(lambda: report_of(scene, edge_node).get("outage", {}).get("missed", 0) > 0, SECONDS)
     assert eventually(lambda: condition(scene, edge_node, "Healthy")["reason"] == "BrokerUnreachable", SECONDS)
+
+    (agent.bundle_folder / DIGEST_FILE).write_text("0" * 64)
+    assert eventually(lambda: condition(scene, edge_node, "BundleApplied")["reason"] == "BundleRejected", SECONDS)
+    assert "DigestMismatch" in condition(scene, edge_node, "BundleApplied")["message"]
+    assert eventually(lambda: scene.condition("sgraph", "line", "SitesInSync").get("status") == "False", SECONDS)
     assert agent.stop() == 0
     assert receiver.counted("BadToken") == 0
 

@@ -319,6 +319,16 @@ async def test_a_site_that_reports_too_often_is_held_back_alone(world: World) ->
     assert await world.report(99) == 204, "and is heard again after a while"
 
 
+async def test_more_reports_at_once_than_can_be_held_come_again_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "MOST_AT_ONCE", 0)
+    assert await world.report(1) == 503
+    assert world.counted("Busy") == 1
+    monkeypatch.undo()
+    assert await world.report(1) == 204
+
+
 async def test_a_site_that_is_gone_or_made_anew_is_not_written(world: World) -> None:
     del world.api.objects["plant", "box-1"]
     assert await world.report(1) == 404
