@@ -22,7 +22,13 @@ from edgeglm_agent.health.server import Probes, Server
 from edgeglm_agent.health.status import ConfigStatus, Status
 from edgeglm_agent.mqtt.receiver import Receive
 from edgeglm_agent.page.routes import Sight, page_routes
+from edgeglm_agent.report.engines import look_at
+from edgeglm_agent.report.make import make_report
+from edgeglm_agent.report.outages import Outages
+from edgeglm_agent.report.reporter import Issue, Reporter
+from edgeglm_agent.report.sender import Sender
 from edgeglm_agent.site_agent import SiteAgent
+from edgeglm_api.report import Report
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +36,26 @@ log = logging.getLogger(__name__)
 class Agent:
     """Owner of the site that runs now."""
 
-    def __init__(self, source: Source, data: Path, clock: Clock, *, trust: Trust, pins: Pins, receive: Receive) -> None:
+    def __init__(  # noqa: PLR0913 - what is told at the start, by name
+        self,
+        source: Source,
+        data: Path,
+        clock: Clock,
+        *,
+        trust: Trust,
+        pins: Pins,
+        receive: Receive,
+        sender: Sender | None = None,
+    ) -> None:
         self._receive = receive
         self._data = data
         self._pins = pins
         self._refused: list[RefusedGraph] = []
         self._clock = clock
         self._watch = Watch(source, trust, LastGood(data, trust), self._apply, clock)
+        self._reporter = Reporter(sender, self._report, Outages(data), clock) if sender else None
+        if self._reporter is not None:
+            self._watch.on_verdict = self._reporter.wake
         self._site: SiteAgent | None = None
         self._site_stop = asyncio.Event()
         self._next: asyncio.Queue[Verified] = asyncio.Queue(maxsize=1)
@@ -62,9 +81,12 @@ class Agent:
             async with asyncio.TaskGroup() as tasks:
                 sites = tasks.create_task(self._run_sites(), name="sites")
                 watch = tasks.create_task(self._run_watch(), name="watch")
+                reports = tasks.create_task(self._reporter.run(), name="reports") if self._reporter else None
                 await stop.wait()
                 log.info("stopping")
                 watch.cancel()
+                if reports is not None:
+                    reports.cancel()
                 self._stopping = True
                 self._site_stop.set()
                 if self._site is None:
@@ -75,7 +97,8 @@ class Agent:
 
     def config(self) -> ConfigStatus:
         """Return how it stands with the configuration."""
-        return ConfigStatus(self._watch.state, self._watch.source, self._watch.rejections, self._refused)
+        reports = self._reporter.status if self._reporter else None
+        return ConfigStatus(self._watch.state, self._watch.source, self._watch.rejections, self._refused, reports)
 
     async def status(self) -> Status | None:
         """Return the status; None while there is no site."""
@@ -98,7 +121,21 @@ class Agent:
             spool=picture.spool,
             endpoints=site.endpoints(),
             brokers=site.brokers.status(),
+            reports=self._reporter.status if self._reporter else None,
             faults=site.faults,
+        )
+
+    async def _report(self, issue: Issue) -> Report:
+        engines = await look_at(self._site.asked) if self._site else ()
+        return make_report(
+            self.config(),
+            await self.status(),
+            version=_version(),
+            boot_id=issue.boot_id,
+            sequence=issue.sequence,
+            now_ns=issue.now_ns,
+            outage=issue.outage,
+            engines=engines,
         )
 
     @property
@@ -114,6 +151,8 @@ class Agent:
             first = await self._next.get()
             self._site_stop.clear()
             self._site = SiteAgent(self._data, first.bundle, self._clock, receive=self._receive)
+            if self._reporter is not None:
+                self._reporter.wake()
             try:
                 await self._site.run(first, self._site_stop)
             finally:

@@ -27,6 +27,7 @@ from edgeglm_agent.health.json_log import log_json
 from edgeglm_agent.health.server import DEFAULT_LISTEN
 from edgeglm_agent.mqtt.receiver import CLIENTS
 from edgeglm_agent.rehearse.cli import add_rehearsal_parsers, record, replay
+from edgeglm_agent.report.options import add_report_options, sender_from
 from edgeglm_agent.spool.ledger import LedgerTooNew
 from edgeglm_agent.spool.spool import SpoolInUse
 
@@ -98,7 +99,8 @@ async def _run(options: argparse.Namespace) -> None:
 
 def _agent(options: argparse.Namespace) -> Agent:
     source, trust, pins = source_from(options), trust_from(options), pins_from(options)
-    return Agent(source, options.data, system_clock, trust=trust, pins=pins, receive=options.receive)
+    sender = sender_from(options)
+    return Agent(source, options.data, system_clock, trust=trust, pins=pins, receive=options.receive, sender=sender)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=list(CLIENTS),
         help="how messages are taken from a broker: one by one, or in batches, which is faster; default: %(default)s",
     )
+    add_report_options(runs)
     runs.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     checks = commands.add_parser("check", help="verify a bundle, and say what is wrong with it")
     checks.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="where bundle.json and sha256 lie")

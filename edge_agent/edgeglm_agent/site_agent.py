@@ -38,7 +38,7 @@ from edgeglm_agent.spool.answers import count_undelivered
 from edgeglm_agent.spool.dead_letters import count_dead
 from edgeglm_agent.spool.requests import count_waiting
 from edgeglm_agent.spool.spool import Spool
-from edgeglm_api.bundle import Bundle
+from edgeglm_api.bundle import Bundle, Endpoint
 
 DRAIN_SECONDS: Final = 5.0
 STUCK_SECONDS: Final = 60.0
@@ -139,6 +139,11 @@ class SiteAgent:
             EndpointStatus(name, state, errors.get(name, ""), loads[name])
             for name, state in self._router.states().items()
         ]
+
+    @property
+    def asked(self) -> tuple[Endpoint, ...]:
+        """The endpoints that may be asked."""
+        return self._bundle.endpoints
 
     @property
     def brokers(self) -> Brokers:

@@ -5,6 +5,7 @@ from typing import Literal
 from edgeglm_api.conditions import Condition
 from edgeglm_api.meta import Metadata
 from edgeglm_api.model import Model
+from edgeglm_api.report import Said
 
 OnFull = Literal["Reject", "DropOldest"]
 Sync = Literal["Full", "Normal"]
@@ -46,12 +47,24 @@ class BundleStatus(Model, frozen=True, kw_only=True):
     graphs: int = 0
 
 
+class SiteReport(Said, frozen=True, kw_only=True):
+    """What the site said last."""
+
+    received_at: str
+    """RFC 3339, by the cloud's clock. What changes nothing that matters is written every five minutes."""
+    clock_skew_seconds: int = 0
+    """How far the site's clock is ahead of the cloud's; the way of the report counts as behind."""
+    engines_serving: int = 0
+    """How many of the engines answer and have their model."""
+
+
 class Status(Model, frozen=True, kw_only=True):
-    """What the operator observed; it alone writes this."""
+    """What was observed. The operator writes all but `report`, which is the receiver's."""
 
     observed_generation: int = 0
     conditions: tuple[Condition, ...] = ()
     bundle: BundleStatus | None = None
+    report: SiteReport | None = None
 
 
 class EdgeSite(Model, frozen=True, kw_only=True):

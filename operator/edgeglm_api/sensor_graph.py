@@ -328,6 +328,9 @@ class SiteCounts(Model, frozen=True, kw_only=True):
     ready: int = 0
     rejected: int = 0
     disconnected: int = 0
+    in_sync: int | None = None
+    """By what sites say themselves; None where they do not report."""
+    stale: int | None = None
 
 
 class Status(Model, frozen=True, kw_only=True):

@@ -3,9 +3,11 @@
 import argparse
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from edgeglm_operator.report_files import BadReporting, read_report_ca, read_report_key
 from edgeglm_operator.resync import INTERVAL_SECONDS
-from edgeglm_operator.settings import Settings
+from edgeglm_operator.settings import Reporting, Settings
 from edgeglm_operator.shard import Shard, shard_of
 
 
@@ -15,12 +17,13 @@ def parser() -> argparse.ArgumentParser:
     _add_what_pods_get(made)
     _add_where_it_looks(made)
     _add_autoscaling(made)
+    _add_reporting(made)
     _add_process(made)
     return made
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """What the operator's work follows from."""
+    """What the operator's work follows from. Raises BadReporting where a file that is named cannot be used."""
     return Settings(
         engine_image=options.engine_image,
         agent_image=options.agent_image,
@@ -33,6 +36,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         watch_namespaces=tuple(options.watch_namespace),
         shard=options.watch_label_selector,
         lease_name=options.lease_name,
+        reporting=_reporting_of(options),
     )
 
 
@@ -96,6 +100,42 @@ def _add_autoscaling(made: argparse.ArgumentParser) -> None:
         type=_label,
         help="a label of each PodMonitor, by which Prometheus selects it; may be repeated",
     )
+
+
+def _add_reporting(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--report-url",
+        type=_report_url,
+        metavar="https://HOST[:PORT]",
+        help="where sites report, as they reach it; without it they do not",
+    )
+    made.add_argument(
+        "--report-key", type=Path, metavar="FILE", help="what their tokens are made with; the receiver's own"
+    )
+    made.add_argument(
+        "--report-epoch", type=int, default=1, metavar="N", help="another one makes new tokens (default: %(default)s)"
+    )
+    made.add_argument("--report-ca", type=Path, metavar="FILE", help="whom sites trust; default: their own authorities")
+
+
+def _reporting_of(options: argparse.Namespace) -> Reporting | None:
+    if not options.report_url:
+        return None
+    if not options.report_key:
+        raise BadReporting("--report-url needs --report-key: sites must show who they are")
+    return Reporting(
+        url=options.report_url,
+        key=read_report_key(options.report_key),
+        epoch=options.report_epoch,
+        ca=read_report_ca(options.report_ca) if options.report_ca else "",
+    )
+
+
+def _report_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or parts.path.strip("/") or parts.query or "@" in parts.netloc:
+        raise argparse.ArgumentTypeError(f"{text!r} is not https://HOST[:PORT]")
+    return text.rstrip("/")
 
 
 def _add_process(made: argparse.ArgumentParser) -> None:

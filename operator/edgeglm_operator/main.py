@@ -35,6 +35,7 @@ from edgeglm_operator.reconcile.by_kind import reconcilers
 from edgeglm_operator.reconcile.controller import RECONCILE_TIMEOUT_SECONDS, WORKERS, Controller
 from edgeglm_operator.reconcile.triggers import all_services, concerns, everything
 from edgeglm_operator.reconcile.world import World
+from edgeglm_operator.report_files import BadReporting
 from edgeglm_operator.resync import SELECTORS, Lister, selectors
 from edgeglm_operator.settings import Settings
 from edgeglm_operator.store import Store
@@ -199,7 +200,7 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-async def run(options: argparse.Namespace) -> None:
+async def run(options: argparse.Namespace, settings: Settings) -> None:
     """Connect and run."""
     # Until Kopf runs and takes the signals over.
     loop, this = asyncio.get_running_loop(), asyncio.current_task()
@@ -209,9 +210,7 @@ async def run(options: argparse.Namespace) -> None:
     connection = await connect(options.kubeconfig)
     async with RestClient(connection, observe=metrics.observe_request) as client:
         host, _, port = options.listen.rpartition(":")
-        operator = Operator(
-            connection, client, settings_of(options), metrics=metrics, resync_seconds=options.resync_seconds
-        )
+        operator = Operator(connection, client, settings, metrics=metrics, resync_seconds=options.resync_seconds)
         await operator.run(host, int(port))
 
 
@@ -220,9 +219,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     configure_logs(options.log_level)
     try:
-        asyncio.run(run(options))
+        asyncio.run(run(options, settings_of(options)))
     except asyncio.CancelledError:
         log.info("stopped before it observed anything")
+    except BadReporting as error:
+        log.error("the operator cannot begin: %s", error)  # noqa: TRY400 - the sentence says it all
+        return 2
     except LeaseLost as lost:
         log.error("the operator ends: %s", lost)  # noqa: TRY400 - no stack: it happens
         return 1

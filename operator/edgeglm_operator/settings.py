@@ -6,6 +6,20 @@ from dataclasses import dataclass, field
 from edgeglm_operator.shard import EVERYTHING, Shard
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporting:
+    """How sites report, where there is a receiver."""
+
+    url: str
+    """The receiver's address, as sites reach it: `https://HOST[:PORT]`."""
+    key: bytes = field(repr=False)
+    """What tokens are made with."""
+    epoch: int = 1
+    """Which tokens are made."""
+    ca: str = ""
+    """Whom sites trust, in PEM; empty: the authorities of the agent's image."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Facts about this installation that go into what it makes."""
@@ -32,3 +46,5 @@ class Settings:
     """Which objects in them."""
     lease_name: str = "edgeglm-operator"
     """Of two operators with one Lease, one acts."""
+    reporting: Reporting | None = None
+    """None: sites do not report."""

@@ -17,6 +17,16 @@ VALUE_SETS = sorted((CHART / "ci").glob("*-values.yaml"))
 
 Manifest = dict[str, Any]
 
+RECEIVER: dict[str, Any] = {
+    "receiver": {
+        "enabled": True,
+        "externalURL": "https://reports.example",
+        "keySecretName": "report-key",
+        "tls": {"secretName": "report-tls", "caKey": "ca.crt"},
+    }
+}
+"""The least that switches the receiver on."""
+
 each_value_set = pytest.mark.parametrize(
     "value_set", VALUE_SETS, ids=lambda path: path.name.removesuffix("-values.yaml")
 )
@@ -31,6 +41,7 @@ _INSTALL_ORDER = (
     "ClusterRoleBinding",
     "Role",
     "RoleBinding",
+    "Service",
     "Deployment",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
@@ -71,9 +82,15 @@ def named(manifests: list[Manifest], kind: str, name: str) -> Manifest:
 
 def operator_pod(values: Mapping[str, Any] | None = None) -> Manifest:
     """The pod template of the operator."""
-    [deployment] = of_kind(render(values), "Deployment")
-    template: Manifest = deployment["spec"]["template"]
+    [template] = pods(values, component="operator")
     return template
+
+
+def pods(values: Mapping[str, Any] | None = None, *, component: str = "") -> list[Manifest]:
+    """The pod templates of a component, or of all."""
+    found = [each["spec"]["template"] for each in of_kind(render(values), "Deployment")]
+    labelled = "app.kubernetes.io/component"
+    return [pod for pod in found if component in {"", pod["metadata"]["labels"][labelled]}]
 
 
 @functools.cache

@@ -14,13 +14,14 @@ PAGES = sorted(GUIDE.glob("*.md"))
 RECONCILE = ROOT / "operator" / "edgeglm_operator" / "reconcile"
 SPEAKING = [*(RECONCILE / "status").glob("*.py"), RECONCILE / "refused.py", RECONCILE / "outcome.py"]
 SPEAKING += [RECONCILE / "capacity.py", RECONCILE / "fit_check.py", RECONCILE.parent / "verification" / "judge.py"]
+SPEAKING += [ROOT / "operator" / "edgeglm_api" / "report_health.py"]
 
 # Other words in the same shape: condition types and values, good news, and what the kubelet says.
 NOT_A_REASON = {
     *("Ready", "Accepted", "CloudReady", "EdgeReady", "CapacityFits", "Progressing", "Verified"),
     *("AutoscalingReady", "ActivatorReady", "RouteReady", "PoolReady", "MonitoringReady"),
     *("AbleToScale", "ScalingActive", "HPAActive", "Fallback", "Paused", "ResolvedRefs"),
-    *("Connected", "AgentReady", "BundleComplete"),
+    *("Connected", "AgentReady", "BundleComplete", "BundleApplied", "Healthy", "SitesInSync", "Rejected"),
     *("True", "False", "Unknown", "Disconnected", "Settled", "Complete", "NodeReady"),
     *("HTTPAddon", "External"),
     *("Failed", "Succeeded", "OOMKilled"),

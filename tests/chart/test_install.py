@@ -7,7 +7,7 @@ from helm_python import Chart, Config
 
 from tests.chart.conftest import NAMESPACE, OPERATOR
 from tests.chart.kubectl import Kubectl, Refused, Right
-from tests.chart.rendering import CHART, ROOT
+from tests.chart.rendering import CHART, RECEIVER, ROOT, pods
 from tests.cluster.fixtures import AnyCluster
 from tests.cluster.process import until
 
@@ -120,6 +120,15 @@ def people(installed: Kubectl) -> Iterator[Kubectl]:
 def test_the_pod_is_let_in_where_restricted_is_enforced(installed: Kubectl) -> None:
     """The fixture's namespace enforces Pod Security `restricted`: the ReplicaSet could not make the pod otherwise."""
     eventually(lambda: bool(installed.run("get", "pods", "-n", NAMESPACE, "-o", "name")))
+
+
+@pytest.mark.parametrize("component", ["operator", "receiver"])
+def test_with_a_receiver_both_pods_are_let_in_there(installed: Kubectl, component: str) -> None:
+    [template] = pods(RECEIVER, component=component)
+    # The receiver's own account comes with it; which one a pod has is nothing to Pod Security.
+    spec = template["spec"] | {"serviceAccountName": "edgeglm"}
+    metadata = {"name": f"{component}-probe", "namespace": NAMESPACE}
+    installed.apply([{"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}], "--dry-run=server")
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from tests.chart.rendering import Manifest, each_value_set, named, of_kind, render, values_of
+from tests.chart.rendering import RECEIVER, Manifest, each_value_set, named, of_kind, render, values_of
 
-FORBIDDEN = {"secrets", "serviceaccounts", "serviceaccounts/token", "pods/exec", "pods/attach", "roles", "clusterroles"}
+FORBIDDEN = {"serviceaccounts", "serviceaccounts/token", "pods/exec", "pods/attach", "roles", "clusterroles"}
 
 
 @each_value_set
@@ -21,6 +21,30 @@ def test_no_rule_reaches_what_could_be_used_to_gain_more(value_set: Path) -> Non
     for rule in _rules_of_the_operator(values_of(value_set)):
         assert not FORBIDDEN & set(rule["resources"])
         assert not {"escalate", "bind", "impersonate", "deletecollection"} & set(rule["verbs"])
+
+
+@each_value_set
+def test_secrets_are_made_at_most_and_only_for_sites_that_report(value_set: Path) -> None:
+    values = values_of(value_set)
+    verbs = [rule["verbs"] for rule in _rules_of_the_operator(values) if "secrets" in rule["resources"]]
+    reports = values.get("receiver", {}).get("enabled") and values.get("rbac", {}).get("create", True)
+    assert verbs == ([["create"]] if reports else [])
+
+
+def test_the_receiver_may_reach_the_status_of_sites_and_nothing_else() -> None:
+    role = named(render(RECEIVER), "ClusterRole", "edgeglm-receiver")
+    assert role["rules"] == [
+        {"apiGroups": ["edgeglm.io"], "resources": ["edgesites/status"], "verbs": ["get", "patch"]}
+    ]
+    bound = [each for each in of_kind(render(RECEIVER), "ClusterRoleBinding") if "-receiver" in str(each["subjects"])]
+    assert [each["roleRef"]["name"] for each in bound] == ["edgeglm-receiver"]
+
+
+def test_a_receiver_of_two_namespaces_has_its_right_in_these_two_only() -> None:
+    manifests = render(RECEIVER | {"watchNamespaces": ["plant-a", "plant-b"]})
+    assert not any("-receiver" in each["metadata"]["name"] for each in of_kind(manifests, "ClusterRoleBinding"))
+    bound = [each for each in of_kind(manifests, "RoleBinding") if each["roleRef"]["name"] == "edgeglm-receiver"]
+    assert [each["metadata"]["namespace"] for each in bound] == ["plant-a", "plant-b"]
 
 
 def test_the_operator_never_writes_a_spec_of_what_users_write() -> None:

@@ -35,6 +35,11 @@ from tests.chart.rendering import CHART, VALUE_SETS, render, values_of
         {"edge": {"hostPorts": [{"from": 0, "to": 80}]}},
         {"edge": {"admission": {"pod": True}}},
         {"extraEnv": [{"name": "A", "val": "b"}]},
+        {"receiver": {"enable": True}},
+        {"receiver": {"externalURL": "http://plain.example"}},
+        {"receiver": {"externalURL": "https://host/path"}},
+        {"receiver": {"epoch": 0}},
+        {"receiver": {"tls": {"ca": "ca.crt"}}},
     ],
     ids=json.dumps,
 )

@@ -1,10 +1,14 @@
 """The agent against a real vLLM: a tiny GLM-4 with random weights, so that only schema and checks keep order."""
 
+import asyncio
 import json
 import time
 
+import aiohttp
 import pytest
 
+from edgeglm_agent.report.engine_figures import figures
+from edgeglm_agent.report.engines import look_at
 from edgeglm_api.bundle import Bundle, Endpoint
 from edgeglm_api.sensor_graph import EntityRef
 from tests.edge.agent_process import wait_for
@@ -66,6 +70,23 @@ def test_hostile_names_make_no_schema_that_the_engine_chokes_on(site: EdgeSite, 
             assert all(node.startswith("l1/") for node in finding["nodeIds"])
     assert site.agent.status()["endpoints"][0]["state"] == "Closed"
     site.agent.assert_books_balance()
+
+
+def test_an_engine_is_relayed_as_it_answers(engine: Engine) -> None:
+    """By the names that this release of vLLM gives its metrics."""
+    endpoint = Endpoint(name="engine", url=f"{engine.url}/v1", model=engine.model, place="Edge")
+    other = Endpoint(name="other", url=f"{engine.url}/v1", model="another", place="Edge")
+    relayed, missing = asyncio.run(look_at([endpoint, other]))
+    assert (relayed.serving, relayed.model_present, missing.model_present) == (True, True, False)
+    assert set(figures(asyncio.run(_metrics(engine)))) == {
+        *("requests_running", "requests_waiting", "kv_cache_usage_percent"),
+        *("prompt_tokens", "generation_tokens", "preemptions"),
+    }
+
+
+async def _metrics(engine: Engine) -> bytes:
+    async with aiohttp.ClientSession() as http, http.get(f"{engine.url}/metrics") as response:
+        return await response.read()
 
 
 def test_an_engine_that_died_is_asked_again_when_it_is_back(site: EdgeSite, engine: Engine) -> None:

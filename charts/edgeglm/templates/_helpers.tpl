@@ -30,6 +30,30 @@ app.kubernetes.io/component: operator
 
 {{- define "edgeglm.labels" -}}
 {{ include "edgeglm.selectorLabels" . }}
+{{ include "edgeglm.releaseLabels" . }}
+{{- end -}}
+
+{{/* The same for the receiver. */}}
+{{- define "edgeglm.receiver.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: receiver
+{{- end -}}
+
+{{- define "edgeglm.receiver.labels" -}}
+{{ include "edgeglm.receiver.selectorLabels" . }}
+{{ include "edgeglm.releaseLabels" . }}
+{{- end -}}
+
+{{- define "edgeglm.receiver.name" -}}
+{{ include "edgeglm.fullname" . }}-receiver
+{{- end -}}
+
+{{- define "edgeglm.receiver.serviceAccountName" -}}
+{{- default (include "edgeglm.receiver.name" .) .Values.receiver.serviceAccountName -}}
+{{- end -}}
+
+{{- define "edgeglm.releaseLabels" -}}
 app.kubernetes.io/part-of: edgeglm
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}

@@ -67,7 +67,7 @@ def check_url(url: str) -> str:
     if parts.scheme != "https" or not parts.hostname:
         raise BadSetup(f"{url!r} must be https://HOST[:PORT]/PATH")
     if parts.username is not None or parts.query or parts.fragment:
-        raise BadSetup("the address of a bundle has no user, query or fragment: others can read a command line")
+        raise BadSetup("an address on the command line has no user, query or fragment: others can read that")
     return url
 
 

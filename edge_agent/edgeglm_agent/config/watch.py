@@ -55,6 +55,8 @@ class Watch:
         self._kept: Verified | None = None
         self.current: Verified | None = None
         self.state = Applied()
+        self.on_verdict: Callable[[], None] = _nothing
+        """Called when `state` says something else than before."""
         self.rejections: dict[str, int] = {}
 
     @property
@@ -128,12 +130,14 @@ class Watch:
 
     def _noted_applied(self) -> None:
         if self.current is not None:
-            self.state = Applied(
-                generation=self.current.bundle.generation,
-                sha256=self.current.sha256,
-                verdict="Applied",
-                signer=self.current.signer,
-                reason=Verdict.APPLIED,
+            self._tell(
+                Applied(
+                    generation=self.current.bundle.generation,
+                    sha256=self.current.sha256,
+                    verdict="Applied",
+                    signer=self.current.signer,
+                    reason=Verdict.APPLIED,
+                )
             )
 
     def _reject(self, received: Received | None, rejection: BundleRejected) -> None:
@@ -145,7 +149,18 @@ class Watch:
         if self.state.verdict == "Rejected" and self.state.message == str(rejection):
             return
         self.rejections[rejection.verdict] = self.rejections.get(rejection.verdict, 0) + 1
-        self.state = msgspec.structs.replace(
-            self.state, verdict="Rejected", reason=rejection.verdict, message=str(rejection)[:1000]
+        self._tell(
+            msgspec.structs.replace(
+                self.state, verdict="Rejected", reason=rejection.verdict, message=str(rejection)[:1000]
+            )
         )
         log.error("bundle rejected (%s), the last good one stays: %s", rejection.verdict, rejection)
+
+    def _tell(self, state: Applied) -> None:
+        if state != self.state:
+            self.state = state
+            self.on_verdict()
+
+
+def _nothing() -> None:
+    return None

@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from edgeglm_agent.health.status import ConfigStatus, Status
+from edgeglm_agent.health.status import ConfigStatus, ReportingStatus, Status
 
 
 def exposition(config: ConfigStatus, status: Status | None) -> bytes:
@@ -57,6 +57,16 @@ def _bundle(config: ConfigStatus, site: str) -> Iterator[Metric]:
         source.stale_seconds,
     )
     yield _counter("bundle_source_failures", "Looks at the source at which nothing could be read.", source.failures)
+    if config.reports is not None:
+        yield from _reports(config.reports)
+
+
+def _reports(reports: ReportingStatus) -> Iterator[Metric]:
+    yield _counter("reports_delivered", "Reports that the cloud has taken.", reports.delivered)
+    failed = CounterMetricFamily("edgeglm_agent_reports_failed", "Reports that it has not.", labels=["reason"])
+    for reason, n in reports.failed.items():
+        failed.add_metric([reason], n)
+    yield failed
 
 
 def _books(status: Status) -> Iterator[Metric]:

@@ -114,6 +114,18 @@ class BrokerStatus(msgspec.Struct, frozen=True, rename="camel"):
     handed_over: int
 
 
+class ReportingStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """How it stands with reports to the cloud."""
+
+    delivered: int
+    failed: dict[str, int]
+    """Since the start, by reason."""
+    last_delivered_at: str
+    """Empty when none was since the start."""
+    failure: str
+    """Why the last one was not taken; empty when it was."""
+
+
 class FindingCount(msgspec.Struct, frozen=True, rename="camel"):
     """How many findings of a graph are in a state, and how bad they are."""
 
@@ -130,6 +142,8 @@ class ConfigStatus(msgspec.Struct, frozen=True, rename="camel"):
     source: SourceState
     rejections: dict[str, int]
     refused_graphs: list[RefusedGraph]
+    reports: ReportingStatus | None
+    """None when the site does not report."""
 
 
 class Status(msgspec.Struct, frozen=True, rename="camel"):
@@ -150,6 +164,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     spool: SpoolStatus
     endpoints: list[EndpointStatus]
     brokers: list[BrokerStatus]
+    reports: ReportingStatus | None
     faults: int
 
 

@@ -47,6 +47,8 @@ WISHES: Final = (INFERENCE_SERVICES, SENSOR_GRAPHS, EDGE_SITES)
 DEPLOYMENTS: Final = Kind("apps/v1", "Deployment", "deployments")
 SERVICES: Final = Kind("v1", "Service", "services")
 CONFIG_MAPS: Final = Kind("v1", "ConfigMap", "configmaps")
+SECRETS: Final = Kind("v1", "Secret", "secrets")
+"""Made, and never read."""
 JOBS: Final = Kind("batch/v1", "Job", "jobs")
 DISRUPTION_BUDGETS: Final = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 NETWORK_POLICIES: Final = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
@@ -90,6 +92,7 @@ _BY_NAME: Final = {
         DEPLOYMENTS,
         SERVICES,
         CONFIG_MAPS,
+        SECRETS,
         JOBS,
         DISRUPTION_BUDGETS,
         NETWORK_POLICIES,

@@ -103,9 +103,13 @@ class RestClient:
         """Server-side apply."""
         return await self._apply(manifest, "", manager)
 
-    async def apply_status(self, manifest: Manifest) -> Manifest:
+    async def apply_status(self, manifest: Manifest, *, manager: str = FIELD_MANAGER) -> Manifest:
         """Server-side apply on the status subresource."""
-        return await self._apply(manifest, "status", FIELD_MANAGER)
+        return await self._apply(manifest, "status", manager)
+
+    async def get_status(self, kind: Kind, namespace: str, name: str) -> Manifest:
+        """Read one object by its status, for which the right to that alone is enough."""
+        return await self._send("get", "GET", kind, namespace, name, "status")
 
     async def patch(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> Manifest:
         """JSON merge patch."""

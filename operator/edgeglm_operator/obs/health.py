@@ -9,11 +9,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import web
-
-from edgeglm_operator.obs.metrics import Metrics
 
 BEAT_SECONDS: Final = 1.0
 STALLED_SECONDS: Final = 30.0
@@ -50,10 +48,18 @@ class Check:
     holds: Callable[[], bool]
 
 
+class Rendered(Protocol):
+    """Metrics."""
+
+    def render(self) -> bytes:
+        """The text format of Prometheus."""
+        ...
+
+
 class HealthServer:
     """A small HTTP server on its own port."""
 
-    def __init__(self, metrics: Metrics, *, alive: Sequence[Check], ready: Sequence[Check]) -> None:
+    def __init__(self, metrics: Rendered, *, alive: Sequence[Check], ready: Sequence[Check]) -> None:
         self._metrics = metrics
         self._alive = alive
         self._ready = ready

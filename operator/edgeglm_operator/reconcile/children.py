@@ -81,6 +81,20 @@ class Children:
             return blocked.refused
         return None
 
+    async def make_unseen(self, intent: Manifest) -> Refused | None:
+        """Make a child that we may not read; one that is there stays as it is. Returns why not."""
+        return await self._unless_blocked(self._make_unseen(intent))
+
+    async def _make_unseen(self, intent: Manifest) -> None:
+        kind, name = identity_of(intent)
+        await self.confirm_parent()
+        try:
+            await self._allowed(kind, name, lambda: self._world.client.create(intent))
+        except Conflict:
+            return
+        self._count(kind, "created")
+        log.info("made %s %s", kind.name, name.name)
+
     async def _make_once(self, intent: Manifest) -> None:
         kind, name = identity_of(intent)
         live = await self._live(kind, name)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from edgeglm_api import labels
 from edgeglm_api.bundle import BUNDLE_FILE, DIGEST_FILE, Bundle, decode, digest
 from edgeglm_api.edge_site import BundleStatus, EdgeSite
@@ -20,6 +22,7 @@ from edgeglm_operator.reconcile.outcome import Result, result_of
 from edgeglm_operator.reconcile.placement import sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.reconcile.status.edge_site import SiteView, edge_site_status
+from edgeglm_operator.reconcile.status.reported import silent_in
 from edgeglm_operator.reconcile.status.verdict import Workload
 from edgeglm_operator.reconcile.status_writer import write_status
 from edgeglm_operator.reconcile.workloads import workload
@@ -29,6 +32,7 @@ from edgeglm_operator.resources.agent_keys import secrets_of
 from edgeglm_operator.resources.broker_secrets import broker_secrets_of
 from edgeglm_operator.resources.bundle_config_map import make_bundle_config_map
 from edgeglm_operator.resources.names import agent_name, bundle_name
+from edgeglm_operator.resources.report_secret import make_report_secret, mounts_report_secret
 from edgeglm_operator.resources.selectors import agent_selector
 from edgeglm_operator.store import Name
 from edgeglm_operator.workqueue import Key
@@ -80,9 +84,11 @@ class EdgeSiteReconciler:
             self._tell_graphs(key, scope)
         elif not self._world.store.nodes_readable:
             return Result()
-        status = edge_site_status(site, view_of(scope), self._world.now())
-        await write_status(self._world, EDGE_SITES, site, status)
-        return result_of(status.conditions, scope.children.blocked)
+        now = self._world.now()
+        status = edge_site_status(site, view_of(scope), now)
+        await write_status(self._world, EDGE_SITES, without_report(site), status)
+        silent = silent_in(site.status.report, now) if self._world.settings.reporting else None
+        return result_of(status.conditions, scope.children.blocked, at_latest=silent)
 
     def _tell_graphs(self, key: Name, scope: Scope) -> None:
         """Note what was found, and let the graphs tell it if it is news."""
@@ -156,11 +162,35 @@ async def want_agent(scope: Scope) -> None:
     if scope.children.blocked:
         return  # without its bundle an agent cannot even start
     if scope.bundle is not None and scope.needs_agent:
+        if await want_report_secret(scope, live.unpack() if live else None):
+            return
         keys, brokers = secrets_of(scope.bundle), broker_secrets_of(scope.bundle)
         made = make_agent_deployment(scope.site, scope.world.settings, key_secrets=keys, broker_secrets=brokers)
         await scope.children.ensure(keeping_template(made, deployment_from(live.unpack()) if live else None))
     elif live is not None:
         await scope.children.prune((DEPLOYMENTS,), {labels.SITE: metadata.name}, keep=lambda _: False)
+
+
+async def want_report_secret(scope: Scope, agent: Manifest | None) -> Refused | None:
+    """What the agent reports with, made before the pod that mounts it. Returns why not.
+
+    Where an agent has it mounted it is there, unless somebody has deleted it: so it is made once more, by each process
+    of the operator, for an agent that should report and does not.
+    """
+    world, site = scope.world, scope.site
+    reporting = world.settings.reporting
+    if reporting is None:
+        return None
+    silent = scope.node is not None and scope.node.ready and silent_in(site.status.report, world.now()) is None
+    there = agent is not None and mounts_report_secret(agent, site, reporting)
+    secret = make_report_secret(site, reporting)
+    name = Name(site.metadata.namespace, secret["metadata"]["name"])
+    if there and (not silent or name in world.tokens_made):
+        return None
+    refused = await scope.children.make_unseen(secret)
+    if refused is None:
+        world.tokens_made.add(name)
+    return refused
 
 
 def view_of(scope: Scope) -> SiteView:
@@ -171,7 +201,13 @@ def view_of(scope: Scope) -> SiteView:
         agent=agent_of(scope.world, scope.site, blocked) if scope.needs_agent or blocked else None,
         bundle=None if blocked else scope.bundle,
         refusals=scope.compiled.refusals if scope.compiled else {},
+        reports=scope.world.settings.reporting is not None,
     )
+
+
+def without_report(site: EdgeSite) -> EdgeSite:
+    """The site with the operator's part of its status alone; the report is the receiver's."""
+    return msgspec.structs.replace(site, status=msgspec.structs.replace(site.status, report=None))
 
 
 def found_at(world: World, site: EdgeSite, node: Node) -> AtSite:

@@ -23,7 +23,11 @@ class SensorGraphReconciler:
         graph = self._world.store.graphs.get(namespace, name)
         if graph is None or graph.metadata.deletion_timestamp:
             return Result()
-        view = GraphView(sites=tuple(self._sites(graph)), nodes_readable=self._world.store.nodes_readable)
+        view = GraphView(
+            sites=tuple(self._sites(graph)),
+            nodes_readable=self._world.store.nodes_readable,
+            reports=self._world.settings.reporting is not None,
+        )
         status = sensor_graph_status(graph, view, self._world.now())
         await write_status(self._world, SENSOR_GRAPHS, graph, status)
         return result_of(status.conditions)

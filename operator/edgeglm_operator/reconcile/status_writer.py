@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-import msgspec
-
 from edgeglm_api.conditions import Condition
 from edgeglm_api.meta import Metadata
 from edgeglm_operator.kube.errors import NotFound
 from edgeglm_operator.kube.kinds import Kind
+from edgeglm_operator.kube.said_status import said_status
 from edgeglm_operator.obs.events import make_event, post_event, transitions
 from edgeglm_operator.reconcile.outcome import Gone
 from edgeglm_operator.reconcile.world import World
@@ -49,7 +48,7 @@ async def write_status(world: World, kind: Kind, subject: Subject, status: Statu
         # Should the name have been given to a new object, its own reconcile says better at once: the server does not
         # compare a uid here (measured, Kubernetes 1.36).
         "metadata": {"name": metadata.name, "namespace": metadata.namespace},
-        "status": written(status),
+        "status": said_status(status),
     }
     try:
         live = await world.client.apply_status(manifest)
@@ -60,20 +59,3 @@ async def write_status(world: World, kind: Kind, subject: Subject, status: Statu
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         event = make_event(kind.name, metadata, condition, now=now, instance=world.instance)
         await post_event(world.client, event)
-
-
-def written(value: object) -> Any:  # noqa: ANN401 - the shape of JSON
-    """A status as plain data, its zeros included.
-
-    Server-side apply turns a map whose fields all went into null, which the CRD refuses: counts that fall to nothing
-    must be said, not left out. And `kubectl get` shows a 0 where there would be a blank.
-    """
-    match value:
-        case msgspec.Struct():
-            fields = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
-            said = ((field, each) for field, each in fields if field.required or each not in (None, "", ()))
-            return {field.encode_name: written(each) for field, each in said}
-        case tuple():
-            return [written(each) for each in value]
-        case _:
-            return value

@@ -6,9 +6,12 @@ Too many keys cost a reconcile that sends nothing; too few are a fault until the
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+import msgspec
+
 from edgeglm_api import labels
-from edgeglm_api.edge_site import EdgeSite
+from edgeglm_api.edge_site import EdgeSite, Status
 from edgeglm_api.inference_service import InferenceService
+from edgeglm_api.report_health import standing
 from edgeglm_api.selection import Sites, selects
 from edgeglm_api.sensor_graph import SensorGraph
 from edgeglm_operator.kube import kinds
@@ -76,6 +79,8 @@ def _of_graph(store: Store, change: Change) -> Iterator[Key]:
 
 def _of_site(store: Store, change: Change) -> Iterator[Key]:
     yield Key(kinds.EDGE_SITES.name, *change.name)
+    if not change.wish and _only_numbers(change.before, change.after):
+        return
     yield from _graphs(store, change.name.namespace)
     if not change.wish:
         return
@@ -85,6 +90,19 @@ def _of_site(store: Store, change: Change) -> Iterator[Key]:
     for site in store.sites.in_namespace(change.name.namespace):
         if site.spec.node_name in nodes:
             yield _key_of_site(site)
+
+
+def _only_numbers(before: Any, after: Any) -> bool:  # noqa: ANN401 - EdgeSites or None, as a Change has them
+    """Whether a site has reported, and told nothing that a graph follows from: a fleet does so all the time."""
+    if not isinstance(before, EdgeSite) or not isinstance(after, EdgeSite):
+        return False
+    return _but_for_numbers(before.status) == _but_for_numbers(after.status)
+
+
+def _but_for_numbers(status: Status) -> tuple[Status, object]:
+    report = status.report
+    said = standing(report, report.clock_skew_seconds) if report else None
+    return msgspec.structs.replace(status, report=None), said
 
 
 def _of_node(store: Store, change: Change) -> Iterator[Key]:

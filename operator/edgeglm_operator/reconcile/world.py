@@ -41,6 +41,8 @@ class World:
     """Which replica this is; events say it."""
     at_sites: dict[Name, AtSite] = field(default_factory=dict)
     """What the last reconcile of each EdgeSite found; the graphs tell it too."""
+    tokens_made: set[Name] = field(default_factory=set)
+    """The Secrets of sites that this process has seen to; it cannot look whether they are there."""
     settled: dict[tuple[Kind, Name], tuple[str, str]] = field(default_factory=dict)
     """The version and the intent of children after our last apply, for those that the server keeps in another form:
     comparing would ask for the same apply again and again."""

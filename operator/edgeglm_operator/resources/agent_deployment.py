@@ -14,8 +14,9 @@ from edgeglm_operator.resources.manifest import Manifest, manifest, owned_by
 from edgeglm_operator.resources.names import agent_name, bundle_name, key_volume_name
 from edgeglm_operator.resources.own_directory import own_directory
 from edgeglm_operator.resources.pod_security import container_context, pod_context
+from edgeglm_operator.resources.report_secret import report_arguments, report_mount, report_volume
 from edgeglm_operator.resources.selectors import AGENT, agent_selector, component
-from edgeglm_operator.settings import Settings
+from edgeglm_operator.settings import Reporting, Settings
 
 PORT: Final = 9464
 """Health and metrics; the port that OpenTelemetry made usual for the latter."""
@@ -34,6 +35,7 @@ class _Secrets(NamedTuple):
 
     keys: Sequence[str]
     brokers: Sequence[BrokerSecret]
+    reporting: Reporting | None
 
 
 def make_agent_deployment(
@@ -44,7 +46,7 @@ def make_agent_deployment(
     broker_secrets: Sequence[BrokerSecret] = (),
 ) -> Manifest:
     """The one agent of a site. `key_secrets` are the Secrets with the API keys of its endpoints."""
-    secrets = _Secrets(key_secrets, broker_secrets)
+    secrets = _Secrets(key_secrets, broker_secrets, settings.reporting)
     selector = agent_selector(site)
     return manifest(
         "apps/v1",
@@ -52,7 +54,7 @@ def make_agent_deployment(
         site.metadata.namespace,
         agent_name(site.metadata.name),
         labels=component(AGENT) | selector,
-        annotations={labels.SPEC_HASH: asked_of_agent(site, key_secrets, broker_secrets)},
+        annotations={labels.SPEC_HASH: asked_of_agent(site, key_secrets, broker_secrets, settings.reporting)},
         owner=owned_by(site),
         spec={
             "replicas": 0 if site.spec.suspend else 1,
@@ -99,6 +101,7 @@ def _pod(site: EdgeSite, image: str, secrets: _Secrets) -> Manifest:
             {"name": "tmp", "emptyDir": {}},
             *(_key_volume(secret) for secret in secrets.keys),
             *(broker_volume(secret) for secret in secrets.brokers),
+            *([report_volume(site, secrets.reporting)] if secrets.reporting else []),
         ],
     }
 
@@ -111,7 +114,11 @@ def _agent(site: EdgeSite, image: str, secrets: _Secrets) -> Manifest:
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["edgeglm-agent"],
-        "args": ["run", "--bundle", BUNDLE, "--data", DATA, "--listen", f"{address}:{PORT}", *_pins(site)],
+        "args": [
+            *("run", "--bundle", BUNDLE, "--data", DATA, "--listen", f"{address}:{PORT}"),
+            *_pins(site),
+            *(report_arguments(site, secrets.reporting) if secrets.reporting else []),
+        ],
         "ports": [port],
         **_probes(address),
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
@@ -127,6 +134,7 @@ def _agent(site: EdgeSite, image: str, secrets: _Secrets) -> Manifest:
                 for secret in secrets.keys
             ),
             *(broker_mount(secret) for secret in secrets.brokers),
+            *([report_mount()] if secrets.reporting else []),
         ],
     }
 

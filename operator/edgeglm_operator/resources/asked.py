@@ -22,6 +22,7 @@ from edgeglm_api.inference_service import (
 )
 from edgeglm_api.selection import Sites
 from edgeglm_operator.resources.gpu_labels import is_labelled
+from edgeglm_operator.settings import Reporting
 
 HASH_LENGTH: Final = 16
 
@@ -55,10 +56,16 @@ def asked_at_site(service: InferenceService, target: EdgeTarget) -> str:
     return _digest(msgspec.structs.replace(_of_pods(service.spec), cloud=None, edge=(asked,)))
 
 
-def asked_of_agent(site: EdgeSite, key_secrets: Sequence[str], broker_secrets: Sequence[tuple[str, str]]) -> str:
-    """Of a site's agent: where it is, whose store it has, which Secrets it needs, whom it may ask."""
+def asked_of_agent(
+    site: EdgeSite,
+    key_secrets: Sequence[str],
+    broker_secrets: Sequence[tuple[str, str]],
+    reporting: Reporting | None = None,
+) -> str:
+    """Of a site's agent: where it is, whose store it has, which Secrets it needs, whom it may ask, where it reports."""
     hosts = [site.spec.endpoint_hosts] if site.spec.endpoint_hosts else []
-    return _digest([site.metadata.uid, site.spec.node_name, *key_secrets, *broker_secrets, *hosts])
+    reports = [{"to": reporting.url, "epoch": reporting.epoch}] if reporting else []
+    return _digest([site.metadata.uid, site.spec.node_name, *key_secrets, *broker_secrets, *hosts, *reports])
 
 
 def _of_nodes(accelerator: CloudAccelerator | None) -> CloudAccelerator | None:

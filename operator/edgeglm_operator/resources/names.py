@@ -48,6 +48,11 @@ def bundle_name(site: str) -> str:
     return _label(site, "bundle")
 
 
+def report_secret_name(site: str, epoch: int) -> str:
+    """The Secret that the agent reports with. Another epoch is another Secret: nobody may change one."""
+    return _label(site, "report", str(epoch))
+
+
 def key_volume_name(secret: str) -> str:
     """The agent's volume that holds a Secret, whose own name may be longer and have dots."""
     return _label("key", secret)

@@ -49,7 +49,7 @@ async def page(desk: PageDesk) -> AsyncIterator[aiohttp.ClientSession]:
     async def status() -> Status | None:
         return None
 
-    sight = Sight(lambda: ConfigStatus(Applied(), SourceState(), {}, []), status, lambda: desk)
+    sight = Sight(lambda: ConfigStatus(Applied(), SourceState(), {}, [], None), status, lambda: desk)
     probes = Probes(alive=lambda: True, ready=lambda: True, status=status, config=sight.config)
     server = Server(probes, page_routes(sight))
     await server.start("127.0.0.1", 0)

@@ -26,7 +26,7 @@ from tests.edge.bundles import GRAPH_UID, a_graph, a_source
 from .observations import SECOND, evidence
 
 KEY = (GRAPH_UID, "l1")
-CONFIG = ConfigStatus(Applied(), SourceState(), {}, [])
+CONFIG = ConfigStatus(Applied(), SourceState(), {}, [], None)
 
 
 def a_node(name: str, *, mean: float = 2.0, **changes: Any) -> Node:

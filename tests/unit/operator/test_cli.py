@@ -264,6 +264,11 @@ def test_no_input_whatsoever_makes_it_stumble(data: st.DataObject) -> None:
     assert all(line.startswith("in.yaml: ") and "\n" not in line for line in faults_of(document))
 
 
+def test_a_fault_is_one_line_whatever_version_the_object_claims() -> None:
+    (line,) = faults_of(Document("in.yaml", rows.graph() | {"apiVersion": "edgeglm.io/\nv9"}))
+    assert "SensorGraph (edgeglm.io/ v9) is not known; known are" in line
+
+
 FITTING = spec("{model: {uri: 'hf://zai-org/glm-4-9b-chat-hf'}, cloud: {accelerator: {memory: 80G}}}")
 TOO_LARGE = FITTING.replace("80G", "24G")
 UNKNOWN = FITTING.replace("{memory: 80G}", "{}")

@@ -12,10 +12,13 @@ local found = {}
 for _, condition in ipairs(status.conditions) do
   found[condition.type] = condition
 end
-local connected, agent, bundle = found.Connected, found.AgentReady, found.BundleComplete
+local connected, agent, bundle, applied = found.Connected, found.AgentReady, found.BundleComplete, found.BundleApplied
 if bundle ~= nil and bundle.status == "False" then
   health.status = "Degraded"
   health.message = bundle.message or bundle.reason
+elseif applied ~= nil and applied.status == "False" and applied.reason ~= "Suspended" then
+  health.status = "Degraded"
+  health.message = applied.message or applied.reason
 elseif connected ~= nil and connected.status == "False" then
   health.status = "Healthy"
   health.message = connected.message or connected.reason

@@ -6,9 +6,10 @@ from typing import Final
 
 from edgeglm_api.bundle import Bundle, digest
 from edgeglm_api.conditions import Condition, carry_over
-from edgeglm_api.edge_site import BundleStatus, EdgeSite, Status
+from edgeglm_api.edge_site import BundleStatus, EdgeSite, SiteReport, Status
 from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.refused import Refused
+from edgeglm_operator.reconcile.status.reported import bundle_applied, healthy, heard
 from edgeglm_operator.reconcile.status.trouble import Expectation
 from edgeglm_operator.reconcile.status.verdict import (
     DISCONNECTED,
@@ -18,11 +19,13 @@ from edgeglm_operator.reconcile.status.verdict import (
     condition,
     dark,
     site_verdict,
+    suspended,
 )
 from edgeglm_operator.resources.agent_deployment import PORT, STARTUP_SECONDS, agent_address
 from edgeglm_operator.resources.names import agent_name
 
 _DEADLINE_SECONDS: Final = 600
+_NOT_NEEDED: Final = Verdict(State.SERVING, "NotNeeded", "no SensorGraph runs here, so there is no agent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +39,25 @@ class SiteView:
     """What its ConfigMap holds; None when there is none, or it could not be written."""
     refusals: Mapping[str, Refused] = field(default_factory=dict)
     """The graphs that are not in the bundle, by name."""
+    reports: bool = False
+    """Whether there is a receiver, so that the site can be heard itself."""
 
 
 def edge_site_status(site: EdgeSite, view: SiteView, now: str) -> Status:
-    """The whole status. `now` is RFC 3339."""
+    """The whole status, but for what the site says of itself. `now` is RFC 3339."""
     generation = site.metadata.generation
+    bundle = _bundle_status(view.bundle) if view.bundle and view.bundle.generation else site.status.bundle
     wanted = [
-        condition("Connected", _connected(view.node), generation),
+        condition("Connected", _connected(site, view), generation),
         condition("AgentReady", _agent_ready(site, view, now), generation),
         _bundle_complete(view, generation),
     ]
+    if view.reports:
+        wanted += _as_reported(site, view, bundle, now)
     return Status(
         observed_generation=generation,
         conditions=carry_over(wanted, site.status.conditions, now=now),
-        bundle=_bundle_status(view.bundle) if view.bundle and view.bundle.generation else site.status.bundle,
+        bundle=bundle,
     )
 
 
@@ -70,7 +78,7 @@ def expected_of_agent(site: EdgeSite) -> Expectation:
 
 def _agent_ready(site: EdgeSite, view: SiteView, now: str) -> Verdict:
     if view.agent is None:
-        return Verdict(State.SERVING, "NotNeeded", "no SensorGraph runs here, so there is no agent")
+        return _NOT_NEEDED
     verdict = agent_verdict(site, view.agent, view.node, now)
     if verdict.state is not State.SERVING:
         return verdict
@@ -78,9 +86,29 @@ def _agent_ready(site: EdgeSite, view: SiteView, now: str) -> Verdict:
     return replace(verdict, message=f"{verdict.message}; health and metrics at {address} on the node itself")
 
 
-def _connected(node: Node | None) -> Verdict:
+def _as_reported(site: EdgeSite, view: SiteView, bundle: BundleStatus | None, now: str) -> list[Condition]:
+    """What the site itself says, as far as it is heard."""
+    generation, said = site.metadata.generation, _heard(site, view, now)
+    applied = said if isinstance(said, Verdict) else bundle_applied(said, bundle)
+    health = said if isinstance(said, Verdict) else healthy(said)
+    return [condition("BundleApplied", applied, generation), condition("Healthy", health, generation)]
+
+
+def _heard(site: EdgeSite, view: SiteView, now: str) -> SiteReport | Verdict:
+    if view.agent is None:
+        return _NOT_NEEDED
+    if site.spec.suspend:
+        return suspended(f"EdgeSite {site.metadata.name}")
+    return heard(site.status.report, view.node, now)
+
+
+def _connected(site: EdgeSite, view: SiteView) -> Verdict:
+    """The control plane hears the node or, where its own line to it is cut, the site's reports come through."""
+    node, report = view.node, site.status.report
     if node is not None and node.ready:
         return Verdict(State.SERVING, "NodeReady", "")
+    if view.reports and report is not None and node is not None and report.received_at > node.since > "":
+        return Verdict(State.SERVING, "Reporting", f"{dark(node)}; but its agent has reported since")
     return Verdict(State.FAILED, DISCONNECTED, dark(node))
 
 
