@@ -107,7 +107,13 @@ class Served:
 def a_config(**changes: Any) -> ConfigStatus:
     applied = Applied(generation=4, sha256="9f2c", verdict="Applied")
     source = SourceState(address="/etc/edgeglm", state="Fresh", confirmed_at="2026-11-28T08:00:00Z")
-    known: dict[str, Any] = {"bundle": applied, "source": source, "rejections": {}, "refused_graphs": []}
+    known: dict[str, Any] = {
+        "bundle": applied,
+        "source": source,
+        "rejections": {},
+        "refused_graphs": [],
+        "reports": None,
+    }
     return ConfigStatus(**(known | changes))
 
 
