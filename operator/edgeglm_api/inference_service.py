@@ -50,15 +50,17 @@ class ModelSource(Model, frozen=True, kw_only=True):
     """What is served, and where its weights come from."""
 
     uri: str
-    """`hf://owner/name`, `ms://owner/name`, `s3://bucket/prefix`, `pvc://claim/path` or `file:///path/on/the/node`."""
+    """`hf://owner/name`, `ms://owner/name`, `s3://bucket/prefix`, `oci://registry/name:tag`, `pvc://claim/path` or
+    `file:///path/on/the/node`.
+    """
     revision: str | None = None
     name: str | None = None
     """The name clients ask for; absent, the object's own name."""
     aliases: tuple[str, ...] = ()
     credentials_secret_ref: SecretRef | None = None
-    """A hub's token under the key `token`, or S3's keys under their variables' names; only the downloader sees it."""
+    """What opens the source; which keys it has depends on the scheme. Only the downloader sees it."""
     endpoint: str | None = None
-    """Another hub, or a mirror; the store of `s3://`."""
+    """Another hub, or a mirror; the store of `s3://`; where a registry is that is not at its name."""
     proxy_url: str | None = msgspec.field(name="proxyURL", default=None)
     """An HTTP proxy on the way there."""
     shape: Shape | None = None

@@ -50,8 +50,9 @@ PROGRAMS: dict[str, tuple[Program, ...]] = {
         Program("keda-operator", "github.com/kedacore/keda/v2/cmd/operator"),
         Program("keda-adapter", "edgeglm.io/tests/cluster/keda/adapter"),
     ),
+    "registry": (Program("registry", "edgeglm.io/tests/cluster/registry"),),
 }
-FOR_TESTS = frozenset({"kwok", "keda"})
+FOR_TESTS = frozenset({"kwok", "keda", "registry"})
 """The modules that no cluster needs to run."""
 
 

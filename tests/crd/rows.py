@@ -197,7 +197,9 @@ SHAPE: Final = {
 CACHES: Final = {"pvc": "weights", "hostPath": "/var/lib/edgeglm/cache", "size": "40Gi"}
 ONE_CACHE = "set exactly one of pvc, hostPath and size"
 NO_PLACE = "say where to serve; set spec.cloud, spec.edge or both"
-BAD_URI = "use hf://OWNER/NAME, ms://OWNER/NAME, s3://BUCKET/PREFIX, pvc://CLAIM/PATH or file:///PATH"
+BAD_URI = (
+    "use hf://OWNER/NAME, ms://OWNER/NAME, s3://BUCKET/PREFIX, oci://REGISTRY/NAME, pvc://CLAIM/PATH or file:///PATH"
+)
 ONE_SELECTOR = "set exactly one of nodeGroup, nodeSelector and nodeNames"
 KEY_IN_ARGUMENTS = "use spec.auth.apiKeySecretRef"
 RISING = "limits must rise"
@@ -242,6 +244,17 @@ ROWS: Final = (
     Row("a bucket without a prefix", model("s3://models"), BAD_URI),
     Row("a bucket with a name that is none", model("s3://Models/glm"), BAD_URI),
     Row("a prefix that climbs", model("s3://models/../glm"), "'..' is not allowed"),
+    Row("a model in a registry", model("oci://registry.example:5000/plant/glm-4_9b:v1", endpoint="http://mirror:5000")),
+    Row("a model in a registry by digest", model(f"oci://docker.io/glm:v1@sha256:{'0' * 64}")),
+    Row("a registry without a name", model("oci://registry.example"), BAD_URI),
+    Row("a name that no registry takes", model("oci://registry.example/Glm"), BAD_URI),
+    Row("half a digest", model("oci://registry.example/glm@sha256:00"), BAD_URI),
+    Row("a revision of a registry", model("oci://registry.example/glm", revision="v1"), "use a tag or a digest"),
+    Row("a model in a registry, cached", service(model={"uri": "oci://r/glm"}, cloud={"cache": {"size": "40Gi"}})),
+    Row(
+        "a model in a registry at the edge",
+        at_edge(model={"uri": "oci://r/glm"}, download={"maxBytesPerSecond": 1_000_000}),
+    ),
     Row("a revision of S3", model("s3://models/glm", revision="v1"), "a prefix of its own"),
     Row("a revision of S3 at the edge", at_edge(model={"uri": "s3://models/glm", "revision": "v1"}), "of its own"),
     Row("a model in S3, cached", service(model={"uri": "s3://models/glm"}, cloud={"cache": {"size": "40Gi"}})),

@@ -1,4 +1,4 @@
-"""The downloader: a model from a hub or a store into a directory, whole or not at all.
+"""The downloader: a model from a hub, a store or a registry into a directory, whole or not at all.
 
 It runs in init containers, from the operator's image. It knows nothing of Kubernetes, and is told all by arguments.
 
@@ -14,6 +14,9 @@ It runs in init containers, from the operator's image. It knows nothing of Kuber
 | `modelscope` | ModelScope's HTTP API |
 | `s3` | S3's HTTP API |
 | `signature` | who asks a store |
+| `registry` | the HTTP API of registries |
+| `access` | who asks a registry |
+| `unpack` | layers that are archives |
 | `part` | one file on its way to the disk |
 | `fetch` | from the web into a part, however often the line breaks |
 | `cache` | the directory: snapshots that appear whole, one downloader at a time, what a branch last meant |

@@ -1,7 +1,7 @@
 """`edgeglm-download`: a model into a directory. What an init container runs; its end says how it went.
 
-What opens the source comes by variables (HF_TOKEN, AWS_ACCESS_KEY_ID and their kin), never by an argument, which
-everybody may read who may see the pod.
+What opens the source comes by variables (HF_TOKEN, AWS_ACCESS_KEY_ID, OCI_PASSWORD and their kin), never by an
+argument, which everybody may read who may see the pod.
 """
 
 import argparse

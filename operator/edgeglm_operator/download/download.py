@@ -20,6 +20,7 @@ from edgeglm_operator.download.patience import Patience
 from edgeglm_operator.download.progress import Progress
 from edgeglm_operator.download.source import Source
 from edgeglm_operator.download.space import require_room
+from edgeglm_operator.download.unpack import unpack, unpacking_bytes
 
 _ALL: Final = 100
 """Percent."""
@@ -90,7 +91,7 @@ def _bring(wish: Wish, means: Means, snapshot: Snapshot) -> LastMessage:
     snapshot.partial.mkdir(parents=True, exist_ok=True)
     have = {entry.path: size_on_disk(snapshot.partial, entry) for entry in entries}
     progress = Progress(sum(entry.size for entry in entries), have, now=means.now)
-    require_room(snapshot.partial, progress, allowed_bytes=wish.allowed_bytes)
+    require_room(snapshot.partial, progress, allowed_bytes=wish.allowed_bytes, unpacking_bytes=unpacking_bytes(entries))
     if not _goes_up_to(wish.until_percent, means, snapshot, entries, progress):
         return LastMessage(
             outcome=Outcome.DOWNLOADING,
@@ -98,6 +99,7 @@ def _bring(wish: Wish, means: Means, snapshot: Snapshot) -> LastMessage:
             total_bytes=progress.total_bytes,
             whole_by=progress.whole_by(),
         )
+    unpack(snapshot.partial, entries)
     snapshot.publish()
     return _whole(progress.total_bytes)
 

@@ -1,4 +1,4 @@
-"""What can go wrong on the way from a hub to the disk.
+"""What can go wrong on the way from a source to the disk.
 
 DownloadError           `.outcome` is the word that reaches the status
 ├── DiskFull            no room, before or in the middle
@@ -8,7 +8,7 @@ DownloadError           `.outcome` is the word that reaches the status
 ├── Forbidden           it does not take the token
 ├── ChecksumMismatch    what came is not what was promised
 ├── ChecksumMissing     nothing was promised that could be checked
-└── Unreachable         nobody answers, or nobody who speaks a hub's language
+└── Unreachable         nobody answers, or nobody who speaks the source's language
 
 Broken                  a try failed and another may do; never leaves this package
 """

@@ -22,6 +22,8 @@ class Entry:
     """Relative, with slashes."""
     size: int
     digest: Digest
+    unpacks: str | None = None
+    """Of an archive: the directory in it that is the model, and empty if all of it is."""
 
 
 def is_inside(path: str) -> bool:

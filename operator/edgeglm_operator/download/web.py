@@ -41,7 +41,7 @@ class Body:
 
 
 class Web:
-    """Requests with the token of one hub, or signed for one store."""
+    """Requests with the token of one hub, or signed for one store or registry."""
 
     def __init__(
         self,
@@ -50,31 +50,38 @@ class Web:
         *,
         cookie: str = "",
         sign: Callable[[str, str, Mapping[str, str]], Mapping[str, str]] | None = None,
+        is_known: bool | None = None,
         timeout: urllib3.Timeout = TIMEOUT,
     ) -> None:
         options: dict[str, Any] = {"timeout": timeout, "retries": _REDIRECTS}
         self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
         self._headers = {"User-Agent": "edgeglm-download", "Accept-Encoding": "identity"}
         self._sign = sign
-        self._is_known = bool(token) or sign is not None
+        self._is_known = bool(token) or sign is not None if is_known is None else is_known
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
         if token and cookie:
             self._headers["Cookie"] = f"{cookie}={token}"
 
-    def json(self, url: str) -> tuple[Any, str]:
+    def json(self, url: str, headers: Mapping[str, str] | None = None) -> tuple[Any, str]:
         """One answer, and the address of the next page, empty when there is none."""
-        with self._open("GET", url, {}) as response:
+        with self._open("GET", url, headers or {}) as response:
             text = _read(url, response, _LONGEST_ANSWER_BYTES)
             try:
                 return json.loads(text), _next_page(url, response.headers.get("Link", ""))
             except ValueError as error:
                 raise Unreachable(f"{_host(url)} answers with something that is no JSON; is it a hub?") from error
 
-    def content(self, url: str) -> bytes:
+    def content(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
         """One answer, as it is."""
-        with self._open("GET", url, {}) as response:
+        with self._open("GET", url, headers or {}) as response:
             return _read(url, response, _LONGEST_ANSWER_BYTES)
+
+    def challenge(self, url: str) -> str:
+        """What a server wants to know of who asks, in its own words; empty when it answers everybody."""
+        response = self._request("GET", url, {})
+        response.close()
+        return response.headers.get("WWW-Authenticate", "") if response.status == 401 else ""
 
     def head(self, url: str, headers: Mapping[str, str]) -> Mapping[str, str]:
         """What is said of something, without the thing itself; names in small letters."""
@@ -93,13 +100,7 @@ class Web:
 
     @contextlib.contextmanager
     def _open(self, method: str, url: str, headers: Mapping[str, str]) -> Iterator[urllib3.BaseHTTPResponse]:
-        headers = {**self._headers, **headers}
-        if self._sign is not None:
-            headers = self._sign(method, url, headers)
-        try:
-            response = self._pool.request(method, url, headers=headers, preload_content=False)
-        except HTTPError as error:
-            raise Broken(f"{_host(url)}: {_said(error)}") from error
+        response = self._request(method, url, headers)
         try:
             if response.status == _PAST_THE_END:
                 raise Broken(f"{_host(url)} has less of {url} than it said")
@@ -108,6 +109,15 @@ class Web:
             yield response
         finally:
             response.close()
+
+    def _request(self, method: str, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        headers = {**self._headers, **headers}
+        if self._sign is not None:
+            headers = self._sign(method, url, headers)
+        try:
+            return self._pool.request(method, url, headers=headers, preload_content=False)
+        except HTTPError as error:
+            raise Broken(f"{_host(url)}: {_said(error)}") from error
 
 
 def _chunks(url: str, response: urllib3.BaseHTTPResponse, chunk_bytes: int) -> Iterator[bytes]:

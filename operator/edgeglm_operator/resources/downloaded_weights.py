@@ -6,6 +6,7 @@ containers: each goes on where the one before it stopped, and says the percentag
 get pods` shows it too, as `Init:2/5`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -15,7 +16,7 @@ from edgeglm_operator.resources.manifest import Manifest
 from edgeglm_operator.resources.own_directory import own_directory
 from edgeglm_operator.resources.pod_security import container_context
 from edgeglm_operator.resources.vllm import CACHE
-from edgeglm_operator.resources.weights import HUB, MODELSCOPE, MOUNT, S3, VOLUME, Weights
+from edgeglm_operator.resources.weights import HUB, MODELSCOPE, MOUNT, OCI, S3, VOLUME, Weights
 from edgeglm_operator.resources.weights_cache import WeightsCache
 
 SHARES_PERCENT: Final = (10, 25, 50, 75, 100)
@@ -33,13 +34,20 @@ class _Variable(NamedTuple):
     is_optional: bool = False
 
 
-_OF_S3: Final = (
-    _Variable("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
-    _Variable("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
-    _Variable("AWS_SESSION_TOKEN", "AWS_SESSION_TOKEN", is_optional=True),
-    _Variable("AWS_REGION", "AWS_REGION", is_optional=True),
-)
-"""The names that S3's own tools read, which many a Secret has already."""
+_VARIABLES: Final[Mapping[str, tuple[_Variable, ...]]] = {
+    HUB: (_Variable("HF_TOKEN", "token"),),
+    MODELSCOPE: (_Variable("MODELSCOPE_API_TOKEN", "token"),),
+    # The names that S3's own tools read, which many a Secret has already.
+    S3: (
+        _Variable("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
+        _Variable("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
+        _Variable("AWS_SESSION_TOKEN", "AWS_SESSION_TOKEN", is_optional=True),
+        _Variable("AWS_REGION", "AWS_REGION", is_optional=True),
+    ),
+    # Those of a Secret of type kubernetes.io/basic-auth.
+    OCI: (_Variable("OCI_USERNAME", "username"), _Variable("OCI_PASSWORD", "password")),
+}
+"""What opens a source, by its scheme."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +63,7 @@ class Download:
 
 
 def downloaded_weights(download: Download, cache: WeightsCache) -> Weights:
-    """Of `hf://OWNER/NAME`, `ms://OWNER/NAME` or `s3://BUCKET/PREFIX`."""
+    """Of a model on a hub, in a store that speaks S3, or in a registry."""
     owner = (own_directory("own-cache", download.image, VOLUME, MOUNT),) if cache.is_on_node else ()
     shares = (_container(download, cache, percent) for percent in SHARES_PERCENT)
     return Weights(model=LINK, volume=cache.volume, preparing=(*owner, *shares))
@@ -102,9 +110,7 @@ def _credentials(download: Download) -> Manifest:
 
 
 def _variables(uri: str) -> tuple[_Variable, ...]:
-    if uri.startswith(S3):
-        return _OF_S3
-    return (_Variable("MODELSCOPE_API_TOKEN" if uri.startswith(MODELSCOPE) else "HF_TOKEN", "token"),)
+    return next(variables for scheme, variables in _VARIABLES.items() if uri.startswith(scheme))
 
 
 def _variable(secret: str, variable: _Variable) -> Manifest:

@@ -9,9 +9,10 @@ from edgeglm_operator.resources.manifest import Manifest
 HUB: Final = "hf://"
 MODELSCOPE: Final = "ms://"
 S3: Final = "s3://"
+OCI: Final = "oci://"
 CLAIM: Final = "pvc://"
 NODE_PATH: Final = "file://"
-_DOWNLOADED: Final = (HUB, MODELSCOPE, S3)
+_DOWNLOADED: Final = (HUB, MODELSCOPE, S3, OCI)
 SCHEMES: Final = (*_DOWNLOADED, CLAIM, NODE_PATH)
 
 MOUNT: Final = "/models"
@@ -35,7 +36,7 @@ class Weights:
 
 
 def is_downloaded(uri: str) -> bool:
-    """Whether a URI that was accepted names a hub or a store; the others are mounted."""
+    """Whether a URI that was accepted names a hub, a store or a registry; the others are mounted."""
     return uri.startswith(_DOWNLOADED)
 
 

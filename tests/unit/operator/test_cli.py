@@ -100,7 +100,7 @@ def spec(text: str) -> str:
         ),
         (
             spec("{model: {uri: x}, cloud: {}}"),
-            "spec.model.uri: use hf://OWNER/NAME, ms://OWNER/NAME, s3://BUCKET/PREFIX, pvc://CLAIM/PATH or file:///PATH",
+            "spec.model.uri: use hf://OWNER/NAME, ms://OWNER/NAME, s3://BUCKET/PREFIX, oci://REGISTRY/NAME, pvc://CLAIM/PATH",
         ),
         (
             spec("{model: {uri: 'hf://a/b'}, cloud: {}, engine: {dtype: int4}}"),

@@ -125,6 +125,16 @@ def test_a_model_of_s3_comes_the_same_way_with_its_keys() -> None:
     assert "store" not in str(pod["containers"])
 
 
+def test_a_model_of_a_registry_comes_the_same_way_with_its_password() -> None:
+    pod = in_cloud(model={"uri": "oci://r.example/a:v1", "credentialsSecretRef": {"name": "pulls"}})
+    assert {_parser().parse_args(each["args"]).repository for each in downloads(pod)} == {"oci://r.example/a:v1"}
+    for each in downloads(pod):
+        found = {env["name"]: env["valueFrom"]["secretKeyRef"] for env in each["env"]}
+        assert found["OCI_USERNAME"] == {"name": "pulls", "key": "username"}
+        assert found["OCI_PASSWORD"] == {"name": "pulls", "key": "password"}
+    assert "pulls" not in str(pod["containers"])
+
+
 def test_weights_that_are_at_hand_are_not_downloaded() -> None:
     assert "initContainers" not in in_cloud(model={"uri": "pvc://weights/glm"})
     assert "initContainers" not in at_edge(model={"uri": "file:///srv/glm"})

@@ -28,7 +28,8 @@ CURES: Final[Mapping[Outcome, Cure]] = {
     Outcome.CREDENTIALS_MISSING: Cure(
         "CredentialsMissing",
         "put what opens this model into the Secret that spec.model.credentialsSecretRef names: `token` for a hub,"
-        " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3://; of a model that does not exist, a hub says the same",
+        " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3://, `username` and `password` for oci://; of a model that"
+        " does not exist, some say the same",
     ),
     Outcome.FORBIDDEN: Cure(
         "HubRefused",
