@@ -24,7 +24,10 @@ from tests.unit.operator.test_flags import KNOWN_FLAGS, taken_for
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
-FILES = (*sorted(ROOT.glob("examples/*/*.yaml")), ROOT / "tests/golden/cloud-full/in.yaml")
+FILES = (
+    *sorted(ROOT.glob("examples/*/*.yaml")),
+    *(ROOT / f"tests/golden/{name}/in.yaml" for name in ("cloud-full", "adapters")),
+)
 HERE = Path(__file__).parent
 
 

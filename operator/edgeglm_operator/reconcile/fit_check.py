@@ -89,6 +89,9 @@ def _fit(service: InferenceService, target: EdgeTarget | None, accelerator: Acce
         return Fit(place=place, plan=NotKnown("UnknownMemory", message))
     case = _Case(place, known, asked_engine(service, target), accelerator.count, int(memory))
     found = case.plan()
+    if service.spec.model.adapters and isinstance(found, Plan) and found.fits:
+        message = "how much memory spec.model.adapters take; without them the model fits"
+        return Fit(place=place, plan=NotKnown("NotReckoned", message))
     suggestions = tuple(case.suggestions(found)) if isinstance(found, Plan) and not found.fits else ()
     return Fit(place=place, plan=found, suggestions=suggestions)
 
