@@ -13,6 +13,8 @@ from edgeglm_api.model import Model
 
 CONTAINER_PREFIX: Final = "download-"
 """Of the containers' names; the percentage that each goes up to follows."""
+ADAPTER: Final = "adapter-"
+"""Or this, and the name of the adapter that it brings."""
 
 MESSAGE_LIMIT: Final = 600
 """Characters of a sentence: however they are escaped, it must fit into the 4096 bytes that the kubelet keeps."""

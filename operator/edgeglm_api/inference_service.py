@@ -46,6 +46,14 @@ class Shape(Model, frozen=True, kw_only=True):
     """The longest context, where `engine.maxModelLen` says none."""
 
 
+class Adapter(Model, frozen=True, kw_only=True):
+    """A LoRA adapter of the model, which clients ask for by its own name."""
+
+    name: str
+    uri: str
+    """Of the model's scheme: its endpoint and credentials are the model's."""
+
+
 class ModelSource(Model, frozen=True, kw_only=True):
     """What is served, and where its weights come from."""
 
@@ -57,6 +65,7 @@ class ModelSource(Model, frozen=True, kw_only=True):
     name: str | None = None
     """The name clients ask for; absent, the object's own name."""
     aliases: tuple[str, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
     credentials_secret_ref: SecretRef | None = None
     """What opens the source; which keys it has depends on the scheme. Only the downloader sees it."""
     endpoint: str | None = None
@@ -445,6 +454,8 @@ class Status(Model, frozen=True, kw_only=True):
     observed_generation: int = 0
     url: str = ""
     model_name: str = ""
+    adapters: tuple[str, ...] = ()
+    """The names of the adapters, which clients may ask for as well."""
     effective_engine: tuple[EffectiveEngine, ...] = ()
     conditions: tuple[Condition, ...] = ()
     cloud: CloudStatus | None = None

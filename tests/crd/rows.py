@@ -200,6 +200,7 @@ SHAPE: Final = {
     "vocabSize": 151552,
 }
 
+ADAPTED: Final = {"uri": "hf://a/b", "adapters": [{"name": "line-1", "uri": "hf://a/line-1"}]}
 CACHES: Final = {"pvc": "weights", "hostPath": "/var/lib/edgeglm/cache", "size": "40Gi"}
 ONE_CACHE = "set exactly one of pvc, hostPath and size"
 NO_PLACE = "say where to serve; set spec.cloud, spec.edge or both"
@@ -240,6 +241,24 @@ ROWS: Final = (
     Row(
         "a model of ModelScope at the edge",
         at_edge(model={"uri": "ms://a/b"}, download={"maxBytesPerSecond": 1_000_000}),
+    ),
+    Row(
+        "adapters",
+        model("hf://a/b", adapters=[{"name": "line-1", "uri": "hf://a/l1"}, {"name": "x", "uri": "hf://a/x"}]),
+    ),
+    Row("an adapter in S3", model("s3://models/glm", adapters=[{"name": "line-1", "uri": "s3://models/adapters/1"}])),
+    Row("an adapter of a registry", model("oci://r/glm:v1", adapters=[{"name": "a", "uri": "oci://r/line-1:v2"}])),
+    Row("an adapter at hand", model("hf://a/b", adapters=[{"name": "a", "uri": "pvc://a"}]), "or oci://REGISTRY/NAME"),
+    Row("an adapter that climbs", model("s3://a-b/c", adapters=[{"name": "a", "uri": "s3://a-b/../c"}]), "'..' is not"),
+    Row("an adapter from elsewhere", model("hf://a/b", adapters=[{"name": "a", "uri": "s3://models/a"}]), "one scheme"),
+    Row("an adapter of a claim", model("pvc://weights", adapters=[{"name": "a", "uri": "hf://a/b"}]), "one scheme"),
+    Row("an adapter twice", model("hf://a/b", adapters=[{"name": "a", "uri": "hf://a/b"}] * 2), ANY),
+    Row("an adapter with a name that is none", model("hf://a/b", adapters=[{"name": "a b", "uri": "hf://a/b"}]), ANY),
+    Row("adapters at the edge", service(model=ADAPTED, edge=[target()])),
+    Row(
+        "adapters beside another model at the edge",
+        service(model=ADAPTED, edge=[target(model={"uri": "hf://a/small"})]),
+        "are for spec.model alone",
     ),
     Row("a claim", model("pvc://weights/a/b")),
     Row("a claim without a path", model("pvc://weights")),

@@ -45,6 +45,8 @@ class Engine:
     model: str
     directory: Path
     port: int = field(default_factory=lambda: free_ports(1)[0])
+    more: tuple[str, ...] = ()
+    """Further flags."""
 
     def __post_init__(self) -> None:
         self.processes = ProcessTable(self.directory)
@@ -58,7 +60,14 @@ class Engine:
         """Start it, and wait until it is healthy."""
         program = environment() / "bin" / "vllm"
         where = [f"--host={LOOPBACK}", f"--port={self.port}"]
-        argv: list[str | Path] = [program, "serve", models() / self.model, *where, *serving_flags(self.model)]
+        argv: list[str | Path] = [
+            program,
+            "serve",
+            models() / self.model,
+            *where,
+            *serving_flags(self.model),
+            *self.more,
+        ]
         self.processes.start("vllm", argv, env=ENVIRONMENT, ready=self.healthy, bound_seconds=HEALTHY_SECONDS)
 
     def stop(self) -> None:

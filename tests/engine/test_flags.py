@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 FILES = (
     *sorted(ROOT.glob("examples/*/*.yaml")),
-    *(ROOT / "tests" / "golden" / case / "in.yaml" for case in ("cloud-full", "cloud-groups")),
+    *(ROOT / "tests" / "golden" / case / "in.yaml" for case in ("cloud-full", "cloud-groups", "adapters")),
 )
 OF_A_GROUP = {"$(LWS_WORKER_INDEX)": "1", "$(LWS_LEADER_ADDRESS)": "large-nodes-0.large-nodes.plant"}
 """What LeaderWorkerSet says to a pod."""

@@ -1,11 +1,17 @@
 """What is wrong with an InferenceService that the CRD's own rules cannot see."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from edgeglm_api.inference_service import EdgeTarget, Engine, InferenceService
 from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.resources.effective_engine import asked_engine, place_of
-from edgeglm_operator.resources.flags import FLAGS_OF_GROUPS, OWNED_VARIABLES, owner_of_flag
+from edgeglm_operator.resources.flags import (
+    FLAGS_OF_ADAPTERS,
+    FLAGS_OF_GROUPS,
+    OWNED_FLAGS,
+    OWNED_VARIABLES,
+    owner_of_flag,
+)
 from edgeglm_operator.resources.parallelism import accelerators_of, idle_or_missing, nodes_of
 from edgeglm_operator.resources.presets import PRESETS
 from edgeglm_operator.resources.weights import CLAIM, HUB, NODE_PATH, SCHEMES, node_path
@@ -20,7 +26,9 @@ def _problems(service: InferenceService) -> Iterator[Refused]:
     spec = service.spec
     yield from _source(spec.model.uri, "spec.model.uri")
     yield from _preset(spec.preset)
-    yield from _engine(spec.engine, "spec.engine")
+    yield from _adapters(service)
+    owned = {**OWNED_FLAGS, **(FLAGS_OF_ADAPTERS if spec.model.adapters else {})}
+    yield from _engine(spec.engine, "spec.engine", owned)
     if spec.cloud is not None:
         yield from _parallelism(service, None)
     if nodes_of(service, None) > 1:
@@ -33,7 +41,7 @@ def _problems(service: InferenceService) -> Iterator[Refused]:
         )
     for target in spec.edge:
         where = place_of(target)
-        yield from _engine(target.engine, f"{where}.engine")
+        yield from _engine(target.engine, f"{where}.engine", owned)
         yield from _parallelism(service, target)
         uri = target.model.uri if target.model else spec.model.uri
         if target.model:
@@ -59,14 +67,24 @@ def _preset(preset: str | None) -> Iterator[Refused]:
         yield Refused(Reason.UNKNOWN_PRESET, f"spec.preset: {preset} is not known; known are {', '.join(PRESETS)}")
 
 
-def _engine(engine: Engine, where: str) -> Iterator[Refused]:
+def _adapters(service: InferenceService) -> Iterator[Refused]:
+    model = service.spec.model
+    for adapter in model.adapters:
+        if adapter.name in {service.served_name, *model.aliases}:
+            yield Refused(
+                Reason.INVALID_MODEL,
+                f"spec.model.adapters[{adapter.name}]: the model itself has this name; give the adapter another",
+            )
+
+
+def _engine(engine: Engine, where: str, owned_flags: Mapping[str, str]) -> Iterator[Refused]:
     for index, argument in enumerate(engine.extra_args):
         if not argument.startswith("--"):
             yield Refused(
                 Reason.RESERVED_FLAG,
                 f"{where}.extraArgs[{index}]: {argument} is a short option or a value; write --flag or --flag=value",
             )
-        elif owned := owner_of_flag(argument):
+        elif owned := owner_of_flag(argument, owned_flags):
             yield Refused(Reason.RESERVED_FLAG, f"{where}.extraArgs[{index}]: {_reserved(argument, *owned)}")
     for variable in engine.env:
         if owner := OWNED_VARIABLES.get(variable.name):

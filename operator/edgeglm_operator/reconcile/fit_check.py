@@ -90,6 +90,9 @@ def _fit(service: InferenceService, target: EdgeTarget | None, accelerator: Acce
     engine, nodes = asked_engine(service, target), nodes_of(service, target)
     case = _Case(place, known, engine, accelerator.count, nodes, int(memory))
     found = case.plan()
+    if service.spec.model.adapters and isinstance(found, Plan) and found.fits:
+        message = "how much memory spec.model.adapters take; without them the model fits"
+        return Fit(place=place, plan=NotKnown("NotReckoned", message))
     suggestions = tuple(case.suggestions(found)) if isinstance(found, Plan) and not found.fits else ()
     return Fit(place=place, plan=found, suggestions=suggestions)
 

@@ -7,11 +7,11 @@ get pods` shows it too, as `Init:2/5`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from edgeglm_api.download import CONTAINER_PREFIX
-from edgeglm_api.inference_service import InferenceService
+from edgeglm_api.download import ADAPTER, CONTAINER_PREFIX
+from edgeglm_api.inference_service import Adapter, InferenceService
 from edgeglm_operator.resources.manifest import Manifest
 from edgeglm_operator.resources.own_directory import own_directory
 from edgeglm_operator.resources.pod_security import container_context
@@ -19,7 +19,8 @@ from edgeglm_operator.resources.vllm import CACHE
 from edgeglm_operator.resources.weights import HUB, MODELSCOPE, MOUNT, OCI, S3, VOLUME, Weights
 from edgeglm_operator.resources.weights_cache import WeightsCache
 
-SHARES_PERCENT: Final = (10, 25, 50, 75, 100)
+_ALL: Final = 100
+SHARES_PERCENT: Final = (10, 25, 50, 75, _ALL)
 """The first one early: it tells how long the rest will take."""
 
 LINK: Final = f"{CACHE}/model"
@@ -60,26 +61,44 @@ class Download:
     image: str
     """Of the operator, which has the program in it."""
     max_bytes_per_second: int | None = None
+    link: str = LINK
 
 
 def downloaded_weights(download: Download, cache: WeightsCache) -> Weights:
     """Of a model on a hub, in a store that speaks S3, or in a registry."""
     owner = (own_directory("own-cache", download.image, VOLUME, MOUNT),) if cache.is_on_node else ()
-    shares = (_container(download, cache, percent) for percent in SHARES_PERCENT)
-    return Weights(model=LINK, volume=cache.volume, preparing=(*owner, *shares))
+    shares = (_container(download, cache, str(percent), until=percent) for percent in SHARES_PERCENT)
+    adapters = download.service.spec.model.adapters
+    brought = (_adapter(download, cache, adapter) for adapter in adapters)
+    return Weights(
+        model=LINK,
+        volume=cache.volume,
+        preparing=(*owner, *shares, *brought),
+        adapters={adapter.name: _link_of(adapter) for adapter in adapters},
+    )
 
 
-def _container(download: Download, cache: WeightsCache, percent: int) -> Manifest:
+def _adapter(download: Download, cache: WeightsCache, adapter: Adapter) -> Manifest:
+    """Small beside the model, so in one go."""
+    wanted = replace(download, uri=adapter.uri, revision=None, link=_link_of(adapter))
+    return _container(wanted, cache, f"{ADAPTER}{adapter.name}", until=_ALL)
+
+
+def _link_of(adapter: Adapter) -> str:
+    return f"{CACHE}/{ADAPTER}{adapter.name}"
+
+
+def _container(download: Download, cache: WeightsCache, name: str, *, until: int) -> Manifest:
     requests = {"cpu": "100m", "memory": "64Mi"}
     if cache.size:
         # So that the scheduler looks for a node that has it.
         requests["ephemeral-storage"] = cache.size
     return {
-        "name": f"{CONTAINER_PREFIX}{percent}",
+        "name": f"{CONTAINER_PREFIX}{name}",
         "image": download.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["edgeglm-download"],
-        "args": [*_arguments(download, cache), f"--until={percent}"],
+        "args": [*_arguments(download, cache), f"--until={until}"],
         **_credentials(download),
         "resources": {"requests": requests, "limits": {"memory": "256Mi"}},
         "securityContext": container_context() | {"readOnlyRootFilesystem": True},
@@ -98,7 +117,7 @@ def _arguments(download: Download, cache: WeightsCache) -> list[str]:
         "max-bytes-per-second": download.max_bytes_per_second,
     }
     given = [f"--{name}={value}" for name, value in optional.items() if value is not None]
-    return [download.uri.removeprefix(HUB), f"--cache={MOUNT}", f"--link={LINK}", *given]
+    return [download.uri.removeprefix(HUB), f"--cache={MOUNT}", f"--link={download.link}", *given]
 
 
 def _credentials(download: Download) -> Manifest:

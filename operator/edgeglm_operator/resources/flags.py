@@ -68,6 +68,10 @@ OWNED_VARIABLES: Final[Mapping[str, str]] = {
 }
 
 
+FLAGS_OF_ADAPTERS: Final[Mapping[str, str]] = dict.fromkeys(("--enable-lora", "--lora-modules"), "spec.model.adapters")
+"""Those that are owned as well where there are adapters."""
+
+
 def owner_of_flag(argument: str, owned: Mapping[str, str] = OWNED_FLAGS) -> tuple[str, str] | None:
     """The owned flag that vLLM would take an argument for, and its field; None when it is free."""
     name = "--" + argument.partition("=")[0].partition(".")[0].replace("_", "-").lstrip("-")

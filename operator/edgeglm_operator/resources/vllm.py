@@ -43,6 +43,8 @@ def arguments(serving: Serving) -> list[str]:
     """The arguments after `vllm serve`."""
     model = serving.service.spec.model
     args = [serving.weights.model, "--served-model-name", serving.service.served_name, *model.aliases]
+    if adapters := serving.weights.adapters:
+        args += ["--enable-lora", "--lora-modules", *(f"{name}={path}" for name, path in adapters.items())]
     args += [f"--host={serving.host}", f"--port={serving.port}"]
     args += engine_flags(serving.engine)
     # Without it SIGTERM cuts every answer in the middle (measured).

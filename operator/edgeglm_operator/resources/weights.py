@@ -1,7 +1,8 @@
 """Where the weights come from: from a model's URI to what vLLM is told and what its pod mounts."""
 
 import posixpath
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from edgeglm_operator.resources.manifest import Manifest
@@ -28,6 +29,8 @@ class Weights:
     volume: Manifest
     preparing: tuple[Manifest, ...] = ()
     """Init containers that bring them."""
+    adapters: Mapping[str, str] = field(default_factory=dict)
+    """Where each adapter lies, by its name."""
 
     @property
     def mount(self) -> Manifest:

@@ -98,10 +98,31 @@ def test_a_model_that_cannot_be_had_there_is_refused(spec: dict[str, Any], where
     assert refused.message.startswith(where)
 
 
+ADAPTED = {"uri": "hf://a/b", "aliases": ["glm"], "adapters": [{"name": "line-1", "uri": "hf://a/line-1"}]}
+
+
+@pytest.mark.parametrize("flag", ["--enable-lora", "--no-enable-lora", "--lora-modules=a=/x", "--lora_mod=a=/x"])
+def test_the_flags_of_adapters_are_owned_where_there_are_some(flag: str) -> None:
+    refused = accept(an_inference_service(model=ADAPTED, edge=[a_target(engine={"extraArgs": [flag]})]))
+    assert refused is not None
+    assert (refused.reason, "spec.model.adapters" in refused.message) == ("ReservedFlag", True)
+
+
+@pytest.mark.parametrize("name", ["glm", "llm", "own"])
+def test_an_adapter_needs_a_name_of_its_own(name: str) -> None:
+    """Neither an alias, nor the object's name where the model has no other, nor that other."""
+    own = {"name": "own"} if name == "own" else {}
+    model = ADAPTED | own | {"adapters": [{"name": name, "uri": "hf://a/line-1"}]}
+    refused = accept(an_inference_service(model=model))
+    assert refused is not None
+    assert refused.message.startswith(f"spec.model.adapters[{name}]: the model itself has this name")
+
+
 @pytest.mark.parametrize(
     "spec",
     [
         {},
+        {"model": ADAPTED, "engine": {"extraArgs": ["--max-loras=4", "--max-lora-rank=64"]}},
         {"model": {"uri": "pvc://w"}, "cloud": {}, "edge": [a_target(model={"uri": "file:///srv/x"})]},
         {"engine": {"extraArgs": ["--max-num-queued-tokens=96", "--compilation-config.mode=3", "--no-enable-lora"]}},
         {"engine": {"env": [{"name": "HF_ENDPOINT", "value": "https://mirror"}]}},

@@ -72,6 +72,14 @@ def test_what_another_brought_meanwhile_is_no_percentage() -> None:
     assert trouble(done(10, said(Outcome.WHOLE, percent=100)), running(25)).message.endswith("it has begun")
 
 
+def test_an_adapter_on_its_way_is_told_by_its_name() -> None:
+    adapter = Container(name="download-adapter-line-1", init=True, running=True, running_since=A_WHILE_AGO)
+    whole = said(Outcome.WHOLE, percent=100)
+    found = trouble(*(done(percent, whole) for percent in (10, 25, 50, 75, 100)), adapter)
+    assert found.reason == "Downloading"
+    assert found.message.endswith("all of it is there, and adapter line-1 is on its way")
+
+
 @pytest.mark.parametrize("outcome", CURES)
 def test_each_failure_has_a_reason_what_happened_and_what_helps(outcome: Outcome) -> None:
     found = trouble(done(10), failed(said(outcome, message="so it was")))

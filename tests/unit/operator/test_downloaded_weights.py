@@ -135,6 +135,39 @@ def test_a_model_of_a_registry_comes_the_same_way_with_its_password() -> None:
     assert "pulls" not in str(pod["containers"])
 
 
+ADAPTED = {
+    "uri": "hf://a/b",
+    "revision": "v1",
+    "endpoint": "https://hub.example",
+    "credentialsSecretRef": {"name": "hub"},
+    "adapters": [{"name": "line-1", "uri": "hf://a/line-1"}, {"name": "line-2", "uri": "hf://a/line-2"}],
+}
+
+
+def test_adapters_come_after_the_model_by_the_same_way() -> None:
+    """The model's revision is none of theirs."""
+    pod = in_cloud(model=ADAPTED)
+    brought = downloads(pod)[len(SHARES_PERCENT) :]
+    assert [each["name"] for each in brought] == ["download-adapter-line-1", "download-adapter-line-2"]
+    told = [_parser().parse_args(each["args"]) for each in brought]
+    assert [each.repository for each in told] == ["a/line-1", "a/line-2"]
+    assert [str(each.link) for each in told] == ["/cache/adapter-line-1", "/cache/adapter-line-2"]
+    assert {(each.revision, each.endpoint, each.until) for each in told} == {("", "https://hub.example", 100)}
+    assert all(each["env"] == downloads(pod)[0]["env"] for each in brought)
+
+
+def test_the_engine_serves_each_adapter_by_its_name() -> None:
+    args = in_cloud(model=ADAPTED)["containers"][0]["args"]
+    begin = args.index("--enable-lora")
+    assert args[begin + 1 : begin + 4] == [
+        "--lora-modules",
+        "line-1=/cache/adapter-line-1",
+        "line-2=/cache/adapter-line-2",
+    ]
+    assert args[begin + 4].startswith("--")
+    assert not [arg for arg in in_cloud()["containers"][0]["args"] if "lora" in arg]
+
+
 def test_weights_that_are_at_hand_are_not_downloaded() -> None:
     assert "initContainers" not in in_cloud(model={"uri": "pvc://weights/glm"})
     assert "initContainers" not in at_edge(model={"uri": "file:///srv/glm"})

@@ -209,6 +209,15 @@ def test_a_cpu_engine_has_no_such_condition() -> None:
     assert "CapacityFits" not in {condition.type for condition in told.conditions}
 
 
+ADAPTERS = {"adapters": [{"name": "line-1", "uri": "hf://a/line-1"}]}
+
+
+def test_what_adapters_take_is_not_known_but_what_is_too_large_without_them_is_too_large() -> None:
+    found = unknown(model=AIR | ADAPTERS, cloud=on("80G", 4))
+    assert (found.reason, "without them the model fits" in found.message) == ("NotReckoned", True)
+    assert the_fit(model=AIR | ADAPTERS, cloud=on("24G")).fits is False
+
+
 @pytest.mark.parametrize("name", ["glm-4-9b-chat-hf", "GLM-4-9B-0414", "GLM-4.5-Air-FP8", "glm-edge-4b-chat"])
 def test_a_model_is_the_same_on_both_hubs(name: str) -> None:
     plans = {known(model={"uri": uri}, cloud=on("80G", 4)) for uri in (f"hf://zai-org/{name}", f"ms://ZhipuAI/{name}")}

@@ -234,6 +234,13 @@ def test_the_scale_subresource_finds_its_fields() -> None:
     assert (made.url, made.model_name) == ("http://llm.plant.svc:8000", "llm")
 
 
+def test_the_names_of_adapters_are_told() -> None:
+    adapters = [{"name": "line-1", "uri": "hf://a/line-1"}, {"name": "line-2", "uri": "hf://a/line-2"}]
+    service = an_inference_service(model={"uri": "hf://a/b", "adapters": adapters})
+    assert inference_service_status(service, ServiceView(), NOW).adapters == ("line-1", "line-2")
+    assert "adapters" not in write(inference_service_status(an_inference_service(), ServiceView(), NOW))
+
+
 def test_a_status_that_did_not_change_is_equal_at_any_later_time() -> None:
     first = inference_service_status(CLOUD, ServiceView(cloud=SERVING), NOW)
     again = msgspec.structs.replace(CLOUD, status=first)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from edgeglm_api.download import CONTAINER_PREFIX, LastMessage, Outcome, read_last_message
+from edgeglm_api.download import ADAPTER, CONTAINER_PREFIX, LastMessage, Outcome, read_last_message
 from edgeglm_operator.moment import seconds_between
 from edgeglm_operator.observed import Container, Pod
 
@@ -68,8 +68,12 @@ def is_trying_again(container: Container, now: str) -> bool:
 def download_of(pod: Pod) -> str | None:
     """How far it is, in words; None when there is none, or it is over."""
     downloads = [container for container in pod.containers if _is_download(container)]
-    if not any(container.running for container in downloads):
+    running = next((container for container in downloads if container.running), None)
+    if running is None:
         return None
+    what = running.name.removeprefix(CONTAINER_PREFIX)
+    if what.startswith(ADAPTER):
+        return f"all of it is there, and adapter {what.removeprefix(ADAPTER)} is on its way"
     reached = max((said for container in downloads if (said := _said(container))), key=_percent, default=None)
     if reached is None or reached.outcome is not Outcome.DOWNLOADING:
         return "it has begun"
