@@ -96,7 +96,7 @@ def spec(text: str) -> str:
         (spec("[]"), "InferenceService/plant/llm: spec: is []; it must be of type object"),
         (
             spec("{model: {uri: 'hf://a/b', alias: [x]}, cloud: {}}"),
-            "spec.model.alias: is not a field, did you mean aliases; allowed are adapters, aliases, credentialsSecretRef",
+            "spec.model.alias: is not a field, did you mean aliases; allowed are adapters, aliases,",
         ),
         (
             spec("{model: {uri: x}, cloud: {}}"),
