@@ -27,7 +27,7 @@ from bench.agent_ingest import BenchBroker
 from bench.asking.load import Run
 from bench.ingest.load import ALARM, HIGHEST, LATE_MILLIS, MACHINES_PER_LINE, PROPERTIES, Load
 from bench.ingest.publisher import publish
-from bench.machine import machine
+from bench.machine import cpu_seconds, machine
 from edgeglm_api.bundle import Broker as BrokerRules
 from edgeglm_api.bundle import Bundle, Limits, Reasoning
 from edgeglm_api.sensor_graph import (
@@ -85,7 +85,7 @@ def _windowed(folder: Path, options: argparse.Namespace) -> Figures:
         with step(f"publish {load.messages} messages"):
             publish(broker.host, broker.port, load)
         with step("the agent takes, folds and asks"):
-            began, taken = _taken(agent, load.messages)
+            began, taken, cpu = _taken(agent, load.messages)
             wait_for(agent.windowed, "windows stay open", seconds=BOUND_SECONDS)
             wait_for(lambda: agent.status()["spool"]["waiting"] == 0, "not all answered", seconds=BOUND_SECONDS)
         agent.assert_books_balance()
@@ -93,7 +93,9 @@ def _windowed(folder: Path, options: argparse.Namespace) -> Figures:
         agent.end()
         broker.stop()
         asked = engine.end()
-    return _folded(load, [each for each in asked if each.outcome == "answered"], began, taken)
+    answers = [each for each in asked if each.outcome == "answered"]
+    cost = {"cpuMicrosecondsAMessage": round(cpu / load.messages * 1e6, 1)}
+    return _folded(load, answers, began, taken) | cost
 
 
 def _folded(load: Load, answers: list[Asked], began: float, taken: float) -> Figures:
@@ -109,13 +111,14 @@ def _folded(load: Load, answers: list[Asked], began: float, taken: float) -> Fig
     }
 
 
-def _taken(agent: AgentProcess, messages: int) -> tuple[float, float]:
-    """Return when the first message had come, and when the last."""
+def _taken(agent: AgentProcess, messages: int) -> tuple[float, float, float]:
+    """Return when the messages began to come, when the last had, and the processor time from its start on."""
     agent.start(ready=False)
     wait_for(agent.ready, "not ready")
     began = time.time()
     wait_for(lambda: agent.received() >= messages, "not all came", seconds=BOUND_SECONDS)
-    return began, time.time()
+    assert agent.process is not None  # noqa: S101 - started above
+    return began, time.time(), cpu_seconds(agent.process.pid)
 
 
 def _one_by_one(folder: Path, options: argparse.Namespace) -> Figures:
@@ -131,8 +134,12 @@ def _one_by_one(folder: Path, options: argparse.Namespace) -> Figures:
         argv = [sys.executable, "-m", "bench.asking.one_by_one", msgspec.json.encode(run).decode()]
         done = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True)
         answers = [each for each in engine.end() if each.outcome == "answered"]
-    seconds, _cpu = (float(word) for word in done.stdout.split())
-    return {"oneByOneMessages": len(answers), "oneByOnePerSecond": round(len(answers) / seconds)}
+    seconds, cpu = (float(word) for word in done.stdout.split())
+    return {
+        "oneByOneMessages": len(answers),
+        "oneByOnePerSecond": round(len(answers) / seconds),
+        "oneByOneCpuMicrosecondsAMessage": round(cpu / len(answers) * 1e6, 1),
+    }
 
 
 def _start(span: int) -> int:

@@ -1,9 +1,11 @@
-"""Where a figure was measured, and how busy that was."""
+"""Where a figure was measured, how busy that was, and what a process has used of it."""
 
 import os
 import platform
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def machine() -> dict[str, Any]:
@@ -14,3 +16,9 @@ def machine() -> dict[str, Any]:
         "machine": f"{os.cpu_count()} x {model}, Python {platform.python_version()}",
         "load": round(os.getloadavg()[0], 1),
     }
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return how much processor time a process has had."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / TICKS

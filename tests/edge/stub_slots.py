@@ -27,7 +27,8 @@ TOKENS_A_SECOND: Final = 50
 """Of one request; nobody reads them, they are counted only."""
 BACKLOG: Final = 4096
 """Connections that are not accepted yet: thousands come in one moment."""
-_WINDOW: Final = re.compile(r"Window \S+ to (\S+), partition (\S+)\.")
+_PARTITION: Final = re.compile(r"Partition (\S+)\. ")
+_WINDOW: Final = re.compile(r"Window of (\S+) s from (\S+):\n")
 
 
 class Slots:
@@ -75,12 +76,14 @@ class Visit:
 
     def tell(self) -> None:
         """Write down what came of it."""
-        found = _WINDOW.search(self.body["messages"][1]["content"])
-        assert found is not None
+        question = self.body["messages"][1]["content"]
+        partition, window = _PARTITION.search(question), _WINDOW.search(question)
+        assert partition is not None
+        assert window is not None
         now = time.time()
         asked = Asked(
-            id=found[2],
-            window_end=datetime.fromisoformat(found[1]).timestamp(),
+            id=partition[1],
+            window_end=datetime.fromisoformat(window[2]).timestamp() + float(window[1]),
             priority=self.body.get("priority"),
             arrived=self.arrived,
             began=self.began,
