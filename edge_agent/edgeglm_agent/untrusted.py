@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import Final
 
-_NAME: Final = re.compile(r"[\w%°](?:[\w./:@%°+^-]*[\w%°+])?")
+_NAME: Final = re.compile(r"[\w%‰°℃℉€](?:[\w./:@%‰°℃℉€·+^-]*[\w%‰°℃℉€+])?")
 _INVISIBLE: Final = re.compile(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
