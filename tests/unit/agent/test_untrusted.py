@@ -39,6 +39,8 @@ def test_a_plain_name_stays_as_it_is(text: str) -> None:
     [
         ("", '""'),
         ("press 1", '"press 1"'),
+        ("насос 1", '"насос 1"'),
+        ("ปั๊ม", '"ปั๊ม"'),
         ("Evidence:", '"Evidence:"'),
         ("a; b", '"a; b"'),
         ('say "x"', '"say \\"x\\""'),
