@@ -28,11 +28,13 @@ from edgeglm_agent.rehearse.graph_file import REHEARSAL
 from edgeglm_api.bundle import Endpoint
 
 FIRST_SEED = 1000
-COLUMNS = (
-    *(("cases", "d"), ("precision", ".2f"), ("recall", ".2f"), ("f1", ".2f"), ("exact", ".2f"), ("first", ".2f")),
-    *(("among", ".2f"), ("abstained", ".2f"), ("invalid", ".2f"), ("repaired", ".2f")),
-    *(("prompt_tokens", ".0f"), ("completion_tokens", ".0f"), ("seconds_p50", ".2f"), ("seconds_p95", ".2f")),
-)
+COUNTS = ("cases", "to_find")
+SHARES = ("precision", "recall", "f1", "exact", "first", "among", "abstained", "invalid", "repaired")
+SIZES = ("prompt_tokens", "completion_tokens")
+SECONDS = ("seconds_p50", "seconds_p95")
+COLUMNS = [
+    (name, form) for names, form in ((COUNTS, "d"), (SHARES, ".2f"), (SIZES, ".0f"), (SECONDS, ".1f")) for name in names
+]
 
 Scored = Mapping[str, Mapping[str, Score]]
 """Who answered, to the task, to the score."""

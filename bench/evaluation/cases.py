@@ -5,7 +5,7 @@ import random
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -55,8 +55,14 @@ def cases(seeds: Iterable[int]) -> list[Case]:
 def _of_scenes(seed: int) -> Iterator[Case]:
     for scene in scenes(seed):
         found = [Case(each, _truth(each, scene)) for each in requests_of(scene)]
-        dice = random.Random(f"{scene.graph}/{seed}")  # noqa: S311 - no secrets
-        yield from dice.sample(found, min(len(found), MOST_OF_A_SCENE))
+        random.Random(f"{scene.graph}/{seed}").shuffle(found)  # noqa: S311 - no secrets
+        yield from _half_and_half(found)[:MOST_OF_A_SCENE]
+
+
+def _half_and_half(found: list[Case]) -> list[Case]:
+    """Put those in which something is true and those in which nothing is by turns, as far as there are both."""
+    kinds = ([case for case in found if case.truth], [case for case in found if not case.truth])
+    return [case for pair in zip_longest(*kinds) for case in pair if case is not None]
 
 
 def requests_of(scene: Scene) -> list[Request]:

@@ -17,6 +17,8 @@ class Score:
     """How the cases of one task were answered. Shares are of the cases, unless something else is said."""
 
     cases: int
+    to_find: int
+    """Those in which something is true; in the others nothing is wrong."""
     precision: float
     """Of all claims, those that are true; 1 where nothing was claimed."""
     recall: float
@@ -25,7 +27,7 @@ class Score:
     exact: float
     """Just what is true was claimed, which may be nothing."""
     first: float
-    """Of the cases in which something is true, those whose first claim is: accuracy of a cause, hits@1 of a link."""
+    """Of those to find, whose first claim is true: the accuracy of a cause, hits@1 of a link."""
     among: float
     """The same of all claims, which are three at most: hits@3."""
     abstained: float
@@ -65,6 +67,7 @@ def _score(answered: list[Answered]) -> Score:
     seconds = sorted(use.latency_ms / 1000 for use in uses) or [0.0]
     return Score(
         cases=len(answered),
+        to_find=len(with_truth),
         precision=precision,
         recall=recall,
         f1=2 * precision * recall / (precision + recall) if precision + recall else 0.0,

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import Final
 
-_NAME: Final = re.compile(r"[\w%°](?:[\w./:@%°+^-]*[\w%°+])?")
+_NAME: Final = re.compile(r"[\w%‰°℃℉€](?:[\w./:@%‰°℃℉€·+^-]*[\w%‰°℃℉€+])?")
 _INVISIBLE: Final = re.compile(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
@@ -18,7 +18,7 @@ _INVISIBLE: Final = re.compile(
 _LATIN: Final = re.compile(r"[A-Za-z]")
 _LOOKS_LATIN: Final = re.compile(r"[асеорхуѕіјһԁԛԝАВЕЅЗІЈКМНОРСТХУοαινρτυκΑΒΕΖΗΙΚΜΝΟΡΤΥΧ\uff01-\uff5e]")
 """Of Cyrillic, Greek and the full-width forms. A word all in one script is a word of that script."""
-_ACTIVE: Final = re.compile(r"[<>\[\]{}|&`\x7f]")
+_ACTIVE: Final = frozenset("<>[]{}|&`")
 """What chat templates and markup begin with."""
 _BEGINS_A_TURN: Final = re.compile(r"<|\[(?=[A-Za-z/])")
 _BLANKS: Final = re.compile(r"\s+")
@@ -28,7 +28,8 @@ def spelled(text: str) -> str:
     """Return a name or a word as it is, or quoted and escaped where it could pass for something else."""
     if _NAME.fullmatch(text) and not _deceives(text):
         return text
-    return _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text))
+    quoted = json.dumps(text, ensure_ascii=_deceives(text))
+    return "".join(_escaped(char) if char in _ACTIVE or not char.isprintable() else char for char in quoted)
 
 
 def cleaned(text: str, *, most: int) -> str:
@@ -45,5 +46,9 @@ def defused(text: str) -> str:
 def _deceives(text: str) -> bool:
     if text.isascii():
         return False
-    mixed = _LATIN.search(text) and _LOOKS_LATIN.search(text)
+    mixed = _LATIN.search(text) and (_LOOKS_LATIN.search(text) or any(map(unicodedata.combining, text)))
     return bool(mixed or _INVISIBLE.search(text)) or not unicodedata.is_normalized("NFC", text)
+
+
+def _escaped(char: str) -> str:
+    return json.dumps(char)[1:-1] if ord(char) > 0x7F else f"\\u{ord(char):04x}"

@@ -25,7 +25,7 @@ PLAIN = (
         "%",
         "1/min",
     ),
-    *("m³/h", "kg/m^3", "µm", "kΩ", "Förderband-2", "насос-1", "1号泵A", "ポンプ", "٣"),
+    *("m³/h", "kg/m^3", "µm", "kΩ", "N·m", "℃", "€/kWh", "Förderband-2", "насос-1", "1号泵A", "ポンプ", "٣"),
 )
 
 
@@ -39,6 +39,8 @@ def test_a_plain_name_stays_as_it_is(text: str) -> None:
     [
         ("", '""'),
         ("press 1", '"press 1"'),
+        ("насос 1", '"насос 1"'),
+        ("ปั๊ม", '"ปั๊ม"'),
         ("Evidence:", '"Evidence:"'),
         ("a; b", '"a; b"'),
         ('say "x"', '"say \\"x\\""'),

@@ -56,3 +56,17 @@ def test_what_stays_is_the_same_text_in_all_windows_of_a_partition() -> None:
             beginnings.setdefault((request.graph, request.partition), set()).add(beginning)
     assert beginnings
     assert all(len(each) == 1 for each in beginnings.values())
+
+
+def test_a_question_costs_less_than_half_of_compact_json() -> None:
+    """Counted in letters, as tokens need an engine: make bench-prompt counts those."""
+    ours, as_documents = (
+        _computed(["".join(message["content"] for message in WAYS[way](request)) for request in asked()])
+        for way in ("the agent's prompt", "compact JSON")
+    )
+    assert ours <= 0.5 * as_documents, ours / as_documents
+
+
+def _computed(prompts: list[str]) -> int:
+    letters = [[ord(letter) for letter in prompt] for prompt in prompts]
+    return sum(map(len, letters)) - hits_possible(letters, 64)
