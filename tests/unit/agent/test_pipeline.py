@@ -178,11 +178,13 @@ def test_a_restart_that_recalls_from_the_middle_of_a_group_on_loses_nothing(
     """The tail begins anywhere, and the log may have rolled on since: what lay between was once passed over."""
     monkeypatch.setattr("edgeglm_agent.pipeline.pipeline.TAIL_ENTRIES", tail)
     machine, stream = Machine(tmp_path), a_stream(40)
-    for begin in range(0, len(stream), 5):
-        if begin == 45:
+    for number, begin in enumerate(range(0, len(stream), 9)):
+        if number == 3:
             machine.fold_all()
             machine.pipeline.checkpoint()
-        machine.hear(*stream[begin : begin + 5])
+        group = stream[begin : begin + 9]
+        for part in (group[:7], group[7:8], group[8:]):  # a large group, and two small ones
+            machine.hear(*part)
     assert len(machine.raw_log.segments()) > 1
 
     machine.crash()
