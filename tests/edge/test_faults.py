@@ -296,7 +296,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["/usr/bin/umount", "-l", str(place)], check=True)
 
 
-@each_way
 def test_a_full_disk_stops_acknowledging_loses_nothing_and_recovers(site: EdgeSite, small_disk: Path) -> None:
     site.agent.data = small_disk / "data"
     site.agent.configure(site.bundle())

@@ -6,12 +6,11 @@ import time
 import pytest
 
 from tests.edge.agent_process import wait_for
-from tests.edge.conftest import EdgeSite, each_way
+from tests.edge.conftest import EdgeSite
 
 pytestmark = pytest.mark.broker
 
 
-@each_way
 def test_a_limit_that_is_passed_comes_back_as_a_checked_answer(site: EdgeSite) -> None:
     site.agent.configure(site.bundle())
     site.agent.start()

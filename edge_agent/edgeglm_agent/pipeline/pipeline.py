@@ -292,7 +292,7 @@ def _quiet(judged: Judged) -> QuietWindow:
 def _rest(chunk: Chunk, position: int) -> list[Chunk]:
     """Return what of a chunk is at a position or behind it."""
     known = max(position - chunk.first, 0)
-    lost = max(chunk.first - position, 0)
+    lost = min(chunk.lost, max(chunk.first - position, 0))
     return [Chunk(chunk.first + known, rest, lost)] if (rest := chunk.entries[known:]) else []
 
 

@@ -35,9 +35,9 @@ class RawReader:
         """Return the next whole groups, with not many more entries than the limit; empty when there are none."""
         chunks: list[Chunk] = []
         for segment in self._log.segments():
-            if segment.next > self.next and limit > 0:
-                chunks += self._of_segment(segment, limit)
-                limit -= sum(len(chunk.entries) for chunk in chunks)
+            # Only once the limit allows for all of a segment is the next one looked at: it has to go on where we are.
+            if segment.next > self.next and (left := limit - _count(chunks)) > 0:
+                chunks += self._of_segment(segment, left)
         return chunks
 
     def _of_segment(self, segment: Segment, limit: int) -> list[Chunk]:
@@ -50,9 +50,8 @@ class RawReader:
                 skip = max(self.next - frame.first, 0)
                 chunks.append(Chunk(frame.first + skip, frame.entries[skip:], lost=max(frame.first - self.next, 0)))
                 self.next = frame.next
-                limit -= len(frame.entries)
             self._path, self._offset = segment.path, begin + frame.end
-            if limit <= 0:
+            if _count(chunks) >= limit:
                 return chunks
         if self._offset_in(segment) < segment.size:
             self._log.note_damage(segment.path, f"behind entry {self.next - 1}")
@@ -69,3 +68,7 @@ class RawReader:
         except OSError as error:
             self._log.note_damage(segment.path, str(error))
             return b""
+
+
+def _count(chunks: list[Chunk]) -> int:
+    return sum(len(chunk.entries) for chunk in chunks)

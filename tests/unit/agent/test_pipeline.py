@@ -169,3 +169,29 @@ def test_a_step_ends_after_a_while_however_much_there_is_to_fold(tmp_path: Path)
     steps = [machine.pipeline.step().folded for _ in range(13)]
     assert steps == [1] * 13
     machine.books()
+
+
+@pytest.mark.parametrize("tail", range(1, 40, 3))
+def test_a_restart_that_recalls_from_the_middle_of_a_group_on_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tail: int
+) -> None:
+    """The tail begins anywhere, and the log may have rolled on since: what lay between was once passed over."""
+    monkeypatch.setattr("edgeglm_agent.pipeline.pipeline.TAIL_ENTRIES", tail)
+    machine, stream = Machine(tmp_path), a_stream(40)
+    for number, begin in enumerate(range(0, len(stream), 9)):
+        if number == 3:
+            machine.fold_all()
+            machine.pipeline.checkpoint()
+        group = stream[begin : begin + 9]
+        for part in (group[:7], group[7:8], group[8:]):  # a large group, and two small ones
+            machine.hear(*part)
+    assert len(machine.raw_log.segments()) > 1
+
+    machine.crash()
+    machine.fold_all()
+
+    steady = Machine(tmp_path / "steady")
+    steady.hear(*stream)
+    steady.fold_all()
+    assert machine.requests() == steady.requests()
+    assert machine.books() == steady.books()

@@ -2,9 +2,13 @@
 
 import errno
 import os
+from itertools import cycle
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from edgeglm_agent.spool.entry import Connected, Disconnected, Entry, Tick
 from edgeglm_agent.spool.raw_log import RawLog
@@ -45,6 +49,34 @@ def test_reading_begins_anywhere(tmp_path: Path) -> None:
     log.append(entries(0, 5))
     log.append(entries(5, 5))
     assert [number for number, _entry in read_all(log, 4)] == [4, 5, 6, 7, 8, 9, 10]
+
+
+@given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=30),
+    st.integers(1, 2000),
+    st.floats(0, 1),
+    st.lists(st.integers(1, 9), min_size=1, max_size=4),
+)
+@example([4] * 12, 120, 2 / 47, [3])
+def test_reading_on_from_anywhere_skips_nothing_whatever_the_groups_segments_and_limits(
+    groups: list[int], segment_bytes: int, start: float, limits: list[int]
+) -> None:
+    """It may begin in the middle of a group, as after a restart, and a segment may end soon after."""
+    with TemporaryDirectory() as folder:
+        log = RawLog(Path(folder), segment_bytes=segment_bytes)
+        for group in groups:
+            log.append([Tick(0)] * group)
+        begin = 1 + round(start * (log.next - 2))
+        reader = RawReader(log, begin)
+        found: list[int] = []
+        for limit in cycle(limits):
+            chunks = reader.read(limit)
+            if not chunks:
+                break
+            assert all(chunk.lost == 0 for chunk in chunks)
+            found += [number for chunk in chunks for number in range(chunk.first, chunk.next)]
+        log.close()
+        assert found == list(range(begin, log.next))
 
 
 @pytest.mark.parametrize("torn", [1, 10, 19, 25])
