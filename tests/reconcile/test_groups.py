@@ -105,6 +105,29 @@ async def test_a_worker_without_a_node_is_told_as_one_of_the_replica(cluster: In
     assert condition(cluster, "CloudReady") == ("Unknown", "WaitingForGPU")
 
 
+async def test_where_there_is_no_room_for_a_group_more_one_goes_in_place(cluster: InMemoryCluster) -> None:
+    """As of a Deployment: a worker of the new spec that waits for GPUs is reason enough."""
+    cluster.offer(LEADER_WORKER_SETS)
+    cluster.put(an_inference_service(cloud=TWO_NODES))
+    operator = await operated(cluster)
+    served = {"observedGeneration": 1, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 2}
+    says(cluster, {**served, "conditions": [{"type": "Available", "status": "True"}]})
+    await operator.look()
+    cluster.put(an_inference_service(cloud=TWO_NODES, engine={"maxModelLen": 1024}))
+    await operator.settle()
+    assert pace(cluster) == {"maxSurge": 1, "maxUnavailable": 0}
+    assert condition(cluster, "Ready") == ("Unknown", "RollingOut")
+
+    says(cluster, {**served, "observedGeneration": 2, "replicas": 3, "updatedReplicas": 1, "conditions": []})
+    cluster.put(a_pod(cluster, "workerTemplate", status={"conditions": [unscheduled("8 Insufficient nvidia.com/gpu")]}))
+    operator.now = "2026-01-01T00:03:00Z"
+    await operator.look()
+    assert pace(cluster) == {"maxSurge": 0, "maxUnavailable": 1}
+    says(cluster, {"observedGeneration": 3})
+    await operator.look()
+    assert condition(cluster, "Progressing") == ("True", "InPlace")
+
+
 async def test_only_the_first_pod_of_each_group_is_verified(cluster: InMemoryCluster) -> None:
     cluster.offer(LEADER_WORKER_SETS)
     cluster.put(an_inference_service(cloud={**TWO_NODES, "replicas": 1}))
@@ -176,6 +199,12 @@ def unscheduled(why: str) -> Manifest:
 def says(cluster: InMemoryCluster, status: Manifest) -> None:
     """As its controller."""
     cluster.put({**identity(LEADER_WORKER_SETS, NAME), "status": status})
+
+
+def pace(cluster: InMemoryCluster) -> Manifest:
+    """Of the rollout."""
+    said: Manifest = spec(cluster, LEADER_WORKER_SETS, NAME)["rolloutStrategy"]["rollingUpdateConfiguration"]
+    return said
 
 
 def identity(kind: Kind, name: str) -> Manifest:

@@ -20,6 +20,8 @@ from edgeglm_operator.kube.kinds import (
     EVENTS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
+    INTERCEPTOR_ROUTES,
+    LEADER_WORKER_SETS,
     POD_MONITORS,
     SCALED_OBJECTS,
     SENSOR_GRAPHS,
@@ -112,7 +114,7 @@ async def test_what_is_asked_anew_gets_the_pods_of_the_next_release() -> None:
 
 def an_empty_cluster() -> InMemoryCluster:
     cluster = InMemoryCluster()
-    cluster.offer(SCALED_OBJECTS, HTTP_ROUTES, POD_MONITORS)
+    cluster.offer(LEADER_WORKER_SETS, SCALED_OBJECTS, INTERCEPTOR_ROUTES, HTTP_ROUTES, POD_MONITORS)
     return cluster
 
 

@@ -21,7 +21,7 @@ from edgeglm_operator.resources.effective_engine import asked_engine, merge, pla
 from edgeglm_operator.resources.parallelism import nodes_of, spread_left
 
 _MOST_ACCELERATORS: Final = 64
-"""The CRD's bound on `accelerator.count`."""
+"""The CRD's bound on `accelerator.count`, and on `parallelism.tensor`."""
 _ROUND_TOKENS: Final = 1024
 _LEAST_TOKENS: Final = 1024
 """A context below it serves nobody."""
@@ -150,7 +150,7 @@ class _Case:
         # Over several nodes each has one stage where nothing is said, and what comes is more tensor on each.
         pipeline = asked.pipeline or self.nodes
         rest = pipeline * (asked.data or 1)
-        for tensor in range(2, _MOST_ACCELERATORS * self.nodes // rest + 1):
+        for tensor in range(2, min(_MOST_ACCELERATORS, _MOST_ACCELERATORS * self.nodes // rest) + 1):
             count, odd = divmod(tensor * rest, self.nodes)
             if odd or count <= self.count:
                 continue

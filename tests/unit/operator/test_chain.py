@@ -1,5 +1,6 @@
 """Why an object is not ready, as a chain of lines: each scene in full, since the whole is what a person reads."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,10 +10,16 @@ from edgeglm_api import labels
 from edgeglm_api.conditions import Condition
 from edgeglm_api.edge_site import EdgeSite
 from edgeglm_api.inference_service import InferenceService, Status
+from edgeglm_operator.kube import kinds
 from edgeglm_operator.live.cause import Cause, lines
 from edgeglm_operator.live.chain import chain, is_ready
+from edgeglm_operator.live.look import look
 from edgeglm_operator.live.seen import Event, Seen, event_from
 from edgeglm_operator.observed import Container, Deployment, Pod
+from tests.reconcile.builders import PLANT
+from tests.reconcile.builders import an_inference_service as a_service_object
+from tests.reconcile.in_memory import InMemoryCluster
+from tests.reconcile.operator_in_memory import reconciled
 from tests.unit.operator.builders import (
     NOW,
     a_deployment,
@@ -75,6 +82,32 @@ def test_pods_that_no_node_can_take() -> None:
         f"        event FailedScheduling (7 times): {NO_GPU}",
         f"        => WaitingForGPU: no node has enough free nvidia.com/gpu: {NO_GPU[:-1]}; free some, or add a node",
     ]
+
+
+def test_a_group_of_pods_that_waits_for_the_node_of_one() -> None:
+    """The worker's place is another one, but it is of the same replica."""
+    over_nodes = {"nodesPerReplica": 2, "accelerator": {"count": 8}}
+    service = a_service(("CloudReady", "Unknown", "WaitingForGPU", "0 of 1 replicas ready"), cloud=over_nodes)
+    groups = a_deployment(kind="LeaderWorkerSet", name="llm-nodes", labels=IN_CLOUD)
+    worker = replace(a_waiting_pod("llm-nodes-0-1"), labels={**IN_CLOUD, labels.PLACE: "cloud-worker"})
+    found = said(subject=service, deployments=(groups,), pods=(worker,))
+    assert "LeaderWorkerSet llm-nodes: 0 of 1 replicas ready, 1 of the present spec" in "\n".join(found)
+    assert any("Pod llm-nodes-0-1: Pending, on no node" in line for line in found)
+    nothing = said(subject=service, deployments=(), pods=())
+    assert any("there is no LeaderWorkerSet llm-nodes of this service" in line for line in nothing)
+
+
+async def test_groups_are_looked_at_where_the_cluster_has_them() -> None:
+    cluster = InMemoryCluster()
+    cluster.put(a_service_object(cloud={"nodesPerReplica": 2, "accelerator": {"count": 8}}))
+    missing = await look(cluster, kinds.INFERENCE_SERVICES, PLANT, "llm")
+    assert (missing.deployments, missing.notes) == ((), ("the cluster has no leaderworkersets",))
+
+    cluster.offer(kinds.LEADER_WORKER_SETS)
+    await reconciled(cluster)
+    seen = await look(cluster, kinds.INFERENCE_SERVICES, PLANT, "llm")
+    assert [(each.kind, each.name) for each in seen.deployments or ()] == [("LeaderWorkerSet", "llm-nodes")]
+    assert seen.notes == ()
 
 
 def test_an_image_that_cannot_be_pulled_at_a_site() -> None:
