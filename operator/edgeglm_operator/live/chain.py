@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from edgeglm_api import labels
-from edgeglm_api.conditions import Condition
+from edgeglm_api.conditions import SUSPENDED, Condition
 from edgeglm_api.edge_site import EdgeSite
 from edgeglm_api.group import EDGE_SITE, INFERENCE_SERVICE, SENSOR_GRAPH
 from edgeglm_api.inference_service import EdgeTarget, InferenceService
@@ -16,11 +16,14 @@ from edgeglm_operator.reconcile.placement import sites_of
 from edgeglm_operator.reconcile.status.edge_site import expected_of_agent
 from edgeglm_operator.reconcile.status.inference_service import expected_at, expected_in_cloud
 from edgeglm_operator.reconcile.status.trouble import Expectation, trouble_of
+from edgeglm_operator.reconcile.status.verdict import DISCONNECTED
 from edgeglm_operator.resources.load_target import scale_target
 from edgeglm_operator.resources.names import agent_name, site_name
 from edgeglm_operator.resources.selectors import CLOUD, EDGE, WORKER
 
 EVENTS_SHOWN: Final = 3
+_SAID_BY_SITES: Final = ("BundleApplied", "Healthy")
+"""What follows from a site's own reports, where there are any."""
 IS_IT_RUNNING: Final = (
     "is the operator running? kubectl get pods -A"
     " -l app.kubernetes.io/name=edgeglm,app.kubernetes.io/component=operator"
@@ -40,10 +43,12 @@ def chain(seen: Seen, now: str) -> Cause:
 
 
 def is_ready(subject: InferenceService | SensorGraph | EdgeSite) -> bool:
-    """Whether the operator says so of the present spec. A site is ready with its agent."""
-    wanted = ("Connected", "AgentReady", "BundleComplete") if isinstance(subject, EdgeSite) else ("Ready",)
+    """Whether the operator says so of the present spec. A site is ready with its agent, if itself says nothing else."""
+    is_site = isinstance(subject, EdgeSite)
+    wanted = ("Connected", "AgentReady", "BundleComplete") if is_site else ("Ready",)
     said = {condition.type: condition.status for condition in subject.status.conditions}
-    return not any(_stale(subject)) and all(said.get(kind) == "True" for kind in wanted)
+    complains = is_site and any(said.get(kind) == "False" for kind in _SAID_BY_SITES)
+    return not any(_stale(subject)) and not complains and all(said.get(kind) == "True" for kind in wanted)
 
 
 def _of_service(service: InferenceService, seen: Seen, now: str) -> Cause:
@@ -74,10 +79,16 @@ def _of_site(site: EdgeSite, seen: Seen, now: str) -> Cause:
     found = [each for each in seen.deployments or () if each.name == name]
     agents = (_deployment(each, expected_of_agent(site), seen, now) for each in found if not each.is_serving)
     because += _part(site.status.conditions, "AgentReady", agents)
+    because += _told(_of_its_own(site.status.conditions), *_SAID_BY_SITES)
     where = f"{EDGE_SITE} {site.metadata.namespace}/{site.metadata.name} (node {site.spec.node_name})"
     if not site.status.conditions:
         return Cause(f"{where}: {NO_OPERATOR}")
     return Cause(f"{where}: {'ready' if is_ready(site) else 'not ready'}", tuple(because))
+
+
+def _of_its_own(conditions: Sequence[Condition]) -> list[Condition]:
+    """Without what says again that nobody wants it to run, or that it is out of sight."""
+    return [each for each in conditions if each.reason not in {SUSPENDED, DISCONNECTED}]
 
 
 def _headline(kind: str, subject: InferenceService | SensorGraph) -> str:

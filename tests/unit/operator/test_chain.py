@@ -173,6 +173,29 @@ def test_a_dark_site_is_told_by_its_edge_site() -> None:
     ]
 
 
+def test_a_site_that_refuses_its_bundle_says_so_below_its_graph() -> None:
+    well = [(kind, "True", "Fine", "") for kind in ("Connected", "AgentReady", "BundleComplete")]
+    rejected = ("BundleApplied", "False", "BundleRejected", "its agent refuses the bundle (Invalid)")
+    site: EdgeSite = told(an_edge_site(), *well, rejected, ("Healthy", "True", "Healthy", ""))
+    graph = told(a_sensor_graph(), ("Ready", "False", "BundleRejected", "1 of 2"), ("Accepted", "True", "Accepted", ""))
+    assert not is_ready(site)
+    assert said(subject=graph, nodes=(a_node(),), sites=(site,)) == [
+        "SensorGraph plant/line-1: Ready=False BundleRejected: 1 of 2",
+        "  EdgeSite plant/box-1 (node box-1): not ready",
+        "    BundleApplied=False BundleRejected: its agent refuses the bundle (Invalid)",
+    ]
+
+
+def test_what_a_silent_site_is_not_known_to_run_is_said_once() -> None:
+    well = [(kind, "True", "Fine", "") for kind in ("Connected", "AgentReady", "BundleComplete")]
+    silent = [(kind, "Unknown", "NotReporting", "not since noon") for kind in ("BundleApplied", "Healthy")]
+    site: EdgeSite = told(an_edge_site(), *well, *silent)
+    assert is_ready(site), "its agent runs, as far as Kubernetes sees"
+    asleep = [(kind, "False", "Suspended", "suspended") for kind in ("AgentReady", "BundleApplied", "Healthy")]
+    site = told(an_edge_site(), ("Connected", "True", "NodeReady", ""), *asleep)
+    assert said(subject=site)[1:] == ["  AgentReady=False Suspended: suspended"]
+
+
 def test_without_an_operator_that_is_what_is_said() -> None:
     for subject in (an_inference_service(), a_sensor_graph(), an_edge_site()):
         (line,) = said(subject=subject)
