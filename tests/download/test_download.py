@@ -364,7 +364,7 @@ def test_only_what_vllm_reads_is_fetched() -> None:
     assert kept(".gitattributes", "original/consolidated.00.pth", "original/params.json") == []
 
 
-@pytest.mark.parametrize("path", ["", "/etc/passwd", "../x", "a/../../x", "a\\b"])
+@pytest.mark.parametrize("path", ["", ".", "/etc/passwd", "../x", "a/../../x", "a\\b", "a//b", "./a", "a/"])
 def test_a_path_that_leads_elsewhere_is_none(path: str) -> None:
     assert not is_inside(path)
     assert is_inside("a/b.c")

@@ -375,6 +375,30 @@ def test_room_is_asked_for_what_is_unpacked_beside_its_archive(pod: Pod, the_reg
     assert pod.run("plant/room:v1", allowed_bytes=2 * size).outcome is Outcome.WHOLE
 
 
+BOMB = an_archive({"config.json": b"{}", WEIGHTS: bytes(2_000_000)})
+
+
+def test_an_archive_that_is_small_and_holds_much_is_stopped_at_what_it_may_take(
+    pod: Pod, the_registry: Registry
+) -> None:
+    assert len(BOMB["content"]) < 10_000
+    the_registry.push("plant/bomb", "v1", [BOMB])
+    with pytest.raises(DiskFull, match="unpacked, the model takes more"):
+        pod.run("plant/bomb:v1", allowed_bytes=1_000_000)
+    assert not list(pod.cache.rglob(WEIGHTS))
+
+
+def test_a_file_that_does_not_fit_the_disk_is_not_begun(
+    pod: Pod, the_registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    the_registry.push("plant/bomb", "v1", [BOMB])
+    hundred_blocks_free = os.statvfs_result((4096, 4096, 0, 0, 100, 0, 0, 0, 0, 255))
+    monkeypatch.setattr("os.statvfs", lambda _: hundred_blocks_free)
+    with pytest.raises(DiskFull, match="is to be unpacked, and the disk has"):
+        pod.run("plant/bomb:v1")
+    assert not list(pod.cache.rglob(WEIGHTS))
+
+
 def a_manifest(*layers: dict[str, Any]) -> bytes:
     described = [{"mediaType": "x/raw", "digest": f"sha256:{'0' * 64}", "size": 1, **layer} for layer in layers]
     return json.dumps({"config": {"mediaType": "x"}, "layers": described}).encode()
@@ -391,6 +415,10 @@ BAD_MANIFESTS = {
     "a layer without a name": a_manifest({}),
     "a name that leads out": a_manifest(named("../x")),
     "a name twice": a_manifest(named("a"), named("a")),
+    "two ways to write a name": a_manifest(named("a/b"), named("a//b")),
+    "annotations of another shape": a_manifest({"annotations": ["a"]}),
+    "fewer bytes than none": a_manifest({"size": -1, **named("a")}),
+    "too many layers": a_manifest(*(named(str(number)) for number in range(3001))),
     "a digest of another kind": a_manifest({"digest": "md5:1", **named("a")}),
     "a size that is none": a_manifest({"size": "much", **named("a")}),
     "an index of nothing": b'{"manifests": [{}]}',

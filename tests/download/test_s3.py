@@ -284,13 +284,29 @@ def test_a_bucket_of_another_region_is_told_with_its_name(pod: Pod) -> None:
         "no XML",
         a_listing("<Key>plant a/glm/../../x</Key><Size>1</Size><ETag>1</ETag>"),
         a_listing("<Key>plant a/glm/x</Key><Size>much</Size><ETag>1</ETag>"),
+        a_listing("<Key>plant a/glm/x//y</Key><Size>1</Size><ETag>1</ETag>"),
+        a_listing("<Key>elsewhere</Key><Size>1</Size><ETag>1</ETag>"),
+        a_listing("<Key>plant a/glm/x</Key><Size>1</Size><ETag>1&#10;X-Header: 1</ETag>"),
+        "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
     ],
-    ids=["another page", "no XML", "leads out", "no size"],
+    ids=[
+        *("another page", "no XML", "leads out", "no size", "two ways to write it", "not below the prefix"),
+        *("a header in the tag", "no next page"),
+    ],
 )
 def test_a_listing_that_cannot_be_trusted_is_refused(pod: Pod, listing: str) -> None:
     pod.line.faults = [Fault(f"/{BUCKET}/", instead=listing.encode())]
     with pytest.raises(Unreachable, match="is it a store that speaks S3"):
         pod.run()
+
+
+def test_a_listing_without_end_is_not_followed_for_ever(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgeglm_operator.download.s3._MOST_PAGES", 3)
+    on = b"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>"
+    pod.line.faults = [Fault(f"/{BUCKET}/", times=99, status=200, instead=on + b"</ListBucketResult>")]
+    with pytest.raises(Unreachable, match="is it a store that speaks S3"):
+        pod.run()
+    assert len(pod.line.asked) == 3
 
 
 def test_a_prefix_of_a_whole_library_is_refused(pod: Pod) -> None:

@@ -99,7 +99,7 @@ def _bring(wish: Wish, means: Means, snapshot: Snapshot) -> LastMessage:
             total_bytes=progress.total_bytes,
             whole_by=progress.whole_by(),
         )
-    unpack(snapshot.partial, entries)
+    unpack(snapshot.partial, entries, allowed_bytes=wish.allowed_bytes)
     snapshot.publish()
     return _whole(progress.total_bytes)
 

@@ -28,7 +28,9 @@ class Entry:
 
 def is_inside(path: str) -> bool:
     """Whether a path that somebody else chose stays where it is put."""
-    return bool(path) and not path.startswith("/") and "\\" not in path and ".." not in PurePosixPath(path).parts
+    clean = PurePosixPath(path)
+    # Written in one way only: `a//b` would be a second name for `a/b`.
+    return str(clean) == path != "." and not clean.is_absolute() and "\\" not in path and ".." not in clean.parts
 
 
 def name_of(listed: Iterable[tuple[str, int, str]]) -> str:

@@ -41,6 +41,7 @@ _NAMES: Final = ("org.opencontainers.image.title", "org.cncf.model.filepath", "o
 _UNPACK: Final = "io.deis.oras.content.unpack"
 """ORAS packs a directory, and gives the archive the directory's name."""
 _ARCHIVE: Final = re.compile(r"\btar\b")
+_MOST_LAYERS: Final = 3000
 _EMPTY: Final = "application/vnd.oci.empty.v1+json"
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -99,7 +100,7 @@ class Registry:
         _, manifest = self._manifest(f"sha256:{commit}")
         try:
             return list(_entries(manifest))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._unintelligible(f"a manifest of another shape ({error})") from error
 
     def body(self, _commit: str, entry: Entry, *, offset: int, chunk_bytes: int) -> AbstractContextManager[Body]:
@@ -147,6 +148,8 @@ def _is_about_another(manifest: Mapping[str, Any]) -> bool:
 def _entries(manifest: Mapping[str, Any]) -> Iterator[Entry]:
     root = _MODEL_OF_IMAGE if manifest["config"]["mediaType"] in _IMAGES else ""
     seen: set[str] = set()
+    if len(manifest["layers"]) > _MOST_LAYERS:
+        raise ValueError(f"more than {_MOST_LAYERS} layers")
     for number, layer in enumerate(manifest["layers"]):
         if layer["mediaType"] == _EMPTY:
             continue
@@ -160,6 +163,8 @@ def _entries(manifest: Mapping[str, Any]) -> Iterator[Entry]:
 def _entry(number: int, layer: Mapping[str, Any], root: str) -> Entry:
     annotations = layer.get("annotations") or {}
     digest, size = Digest("sha256", _sha256_of(layer["digest"])), int(layer["size"])
+    if size < 0:
+        raise ValueError(f"layer {layer['digest']} has {size} bytes")
     if annotations.get(_UNPACK) == "true" or _ARCHIVE.search(layer["mediaType"]):
         return Entry(f"{number:03}-{digest.value[:16]}.layer", size, digest, unpacks=root)
     name = next((annotations[key] for key in _NAMES if key in annotations), "")

@@ -29,6 +29,9 @@ from edgeglm_operator.download.web import Body, Web
 SCHEME: Final = "s3://"
 DEFAULT_REGION: Final = "us-east-1"
 _MOST_FILES: Final = 3000
+_MOST_PAGES: Final = 300
+_TAG: Final = re.compile(r"[!-~]+")
+"""It goes back to the store in a header."""
 _OF_MD5: Final = re.compile(r"[0-9A-Fa-f]{32}(-[0-9]+)?")
 _CHECKSUMS: Final = {"x-amz-checksum-mode": "ENABLED"}
 
@@ -95,16 +98,25 @@ class S3:
     def _objects(self) -> Mapping[str, _Object]:
         """Listed once, so that all that follows is of one moment. By path."""
         found: dict[str, _Object] = {}
-        token: str | None = ""
-        while token is not None:
-            page = self._page(token)
+        for page in self._pages():
             found |= {each.path: each for each in self._read(page)}
-            token = page.findtext("{*}NextContinuationToken") if page.findtext("{*}IsTruncated") == "true" else None
             if len(found) > _MOST_FILES:
                 raise NotFound(f"s3://{self.bucket}/{self.prefix} has more than {_MOST_FILES} files; is it one model?")
         if not found:
             raise NotFound(f"bucket {self.bucket} at {self._host} has nothing below {self.prefix}/")
         return found
+
+    def _pages(self) -> Iterator[ET.Element]:
+        token = ""
+        for _ in range(_MOST_PAGES):
+            page = self._page(token)
+            yield page
+            if page.findtext("{*}IsTruncated") != "true":
+                return
+            token = page.findtext("{*}NextContinuationToken") or ""
+            if not token:
+                break
+        raise self._unintelligible()
 
     def _page(self, token: str) -> ET.Element:
         query = {"list-type": "2", "prefix": f"{self.prefix}/"} | ({"continuation-token": token} if token else {})
@@ -125,7 +137,7 @@ class S3:
             # Consoles mark a directory by an empty object with its name.
             if not path or path.endswith("/"):
                 continue
-            if not (is_inside(path) and size.isdecimal() and tag):
+            if path == key or not (is_inside(path) and size.isdecimal() and _TAG.fullmatch(tag)):
                 raise self._unintelligible()
             yield _Object(path, int(size), tag.strip('"'))
 

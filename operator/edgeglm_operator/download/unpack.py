@@ -14,6 +14,7 @@ from typing import Final
 
 from edgeglm_operator.download.errors import NotFound
 from edgeglm_operator.download.listing import Entry
+from edgeglm_operator.download.space import Room
 
 _GONE: Final = ".wh."
 _ALL_GONE: Final = ".wh..wh..opq"
@@ -25,25 +26,26 @@ def unpacking_bytes(entries: Iterable[Entry]) -> int:
     return max((entry.size for entry in entries if entry.unpacks is not None), default=0)
 
 
-def unpack(directory: Path, entries: Iterable[Entry]) -> None:
+def unpack(directory: Path, entries: Iterable[Entry], *, allowed_bytes: int | None) -> None:
     """Unpack what is packed. An archive that is done goes; after a kill it comes again, and all ends up the same."""
     archives = [entry for entry in entries if entry.unpacks is not None]
-    count = 0
+    count, room = 0, Room(directory, allowed_bytes)
     for entry in archives:
-        count += _unpack(directory, entry)
+        count += _unpack(directory, entry, room)
         (directory / entry.path).unlink()
     if archives and not count:
         root = archives[0].unpacks
         raise NotFound(f"none of its {len(archives)} layers has a file" + (f" in /{root}" if root else ""))
 
 
-def _unpack(directory: Path, entry: Entry) -> int:
+def _unpack(directory: Path, entry: Entry, room: Room) -> int:
     """Returns how many files there were."""
     count = 0
     try:
         with tarfile.open(directory / entry.path, "r|*") as archive:
             for member in archive:
                 if parts := _inside(member.name, entry.unpacks or ""):
+                    room.take(member.size)
                     count += _take_out(archive, member, directory.joinpath(*parts))
     except _BROKEN as error:
         raise NotFound(
