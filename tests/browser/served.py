@@ -134,6 +134,7 @@ def a_status(**changes: Any) -> Status:
         "spool": a_spool(),
         "endpoints": [EndpointStatus("plant-llm", "Closed", "", Load(width=4, in_flight=1, busy=0, cuts=0))],
         "brokers": [a_broker()],
+        "reports": None,
         "faults": 0,
     }
     return Status(**(known | changes))
