@@ -12,7 +12,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from edgeglm_agent.config.pins import RefusedGraph
 from edgeglm_agent.findings.life import Life
+from edgeglm_agent.health.status import ReportingStatus
 from edgeglm_agent.page.partition_view import partition_id
 from edgeglm_agent.spool.entry import Message
 from edgeglm_agent.spool.findings import StoredFinding
@@ -282,10 +284,19 @@ def test_what_is_ill_around_the_graph_is_told_with_its_reason(served: Served, op
     served.status = a_status(endpoints=[engine], spool=a_spool(blocked="the disk has no room"))
     served.config = a_config(
         source=msgspec.structs.replace(a_config().source, state="Stale", stale_seconds=7260.0, failure="no route"),
+        reports=ReportingStatus(7, {"Refused": 1}, "2026-11-28T08:00:00Z", "401 from the receiver"),
     )
     page = opened()
-    for told in ("503 from the engine", "the disk has no room", "not confirmed for 2 h: no route"):
-        expect(page.locator("#vitals .ill", has_text=told)).to_be_visible()
+    ill = page.locator("#vitals .ill")
+    for told in (
+        "503 from the engine",
+        "the disk has no room",
+        "not confirmed for 2 h: no route",
+        "401 from the receiver",
+    ):
+        expect(ill.filter(has_text=told)).to_be_visible()
+    served.config = a_config(refused_graphs=[RefusedGraph("line-2", "EndpointNotPinned", "asks elsewhere")])
+    expect(ill.filter(has_text="line-2 does not run here: asks elsewhere")).to_be_visible()
 
 
 def test_old_data_is_called_stale(served: Served, opened: Callable[..., Page]) -> None:

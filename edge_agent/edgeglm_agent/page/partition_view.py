@@ -141,6 +141,8 @@ class PartitionView(PartitionSummary, frozen=True, rename="camel", kw_only=True)
     measured: tuple[MeasuredRow, ...]
     states: tuple[StateRow, ...]
     events: tuple[EventRow, ...]
+    rows_left_out: int
+    """Series, states and events that are not listed: there are too many."""
 
 
 def partition_id(key: Key) -> str:
@@ -183,6 +185,7 @@ def view_of(key: Key, seen: Seen) -> PartitionView:
         measured=tuple(islice(_measured(seen, shown), MAX_ROWS)),
         states=tuple(islice(_states(subject, shown), MAX_ROWS)),
         events=tuple(islice(_events(subject), MAX_ROWS)),
+        rows_left_out=_left_out(subject),
     )
 
 
@@ -279,6 +282,15 @@ def _events(subject: EntityGraph) -> Iterator[EventRow]:
         for each in node.events:
             last = each.last[-1]
             yield EventRow(node.id, each.property, each.n, last.word, rfc3339(last.at_ns))
+
+
+def _left_out(subject: EntityGraph) -> int:
+    kinds = (
+        sum(len(node.measured) for node in subject.nodes),
+        sum(len(node.states) for node in subject.nodes),
+        sum(len(node.events) for node in subject.nodes),
+    )
+    return sum(max(rows - MAX_ROWS, 0) for rows in kinds)
 
 
 def _short(mean: float) -> float | None:

@@ -32,6 +32,7 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
+    "Vary": "Accept-Encoding",
 }
 JSON: Final = "application/json"
 
@@ -90,12 +91,12 @@ async def _partition(sight: Sight, wanted: str) -> bytes | None:
 def _answer(request: web.Request, body: bytes, kind: str) -> web.Response:
     """Return a body, or only that it is the one that the browser has."""
     mark = hashlib.sha256(body).hexdigest()[:32]
-    known = any(each.value in {mark, "*"} for each in request.if_none_match or ())
-    response = (
-        web.Response(status=304, headers=HEADERS)
-        if known
-        else web.Response(body=body, content_type=kind, charset="utf-8", headers=HEADERS)
-    )
+    if any(each.value in {mark, "*"} for each in request.if_none_match or ()):
+        response = web.Response(status=304, headers=HEADERS)
+    else:
+        response = web.Response(body=body, content_type=kind, charset="utf-8", headers=HEADERS)
+        # The way to a site may be thin, and names repeat.
+        response.enable_compression()
     response.etag = mark
     return response
 

@@ -133,6 +133,15 @@ async def test_a_partition_is_found_through_the_site_and_sent_once(page: aiohttp
         assert answer.headers["ETag"] == mark
 
 
+async def test_it_is_sent_small_over_a_thin_line(page: aiohttp.ClientSession) -> None:
+    async with page.get("/page/page.css") as answer:
+        assert answer.headers["Content-Encoding"] in {"gzip", "deflate"}
+        assert await answer.read() == load_assets()["page.css"].body
+        assert int(answer.headers.get("Content-Length", 0)) < len(load_assets()["page.css"].body) / 2
+    async with page.get("/page/page.css", headers={"Accept-Encoding": "identity"}) as answer:
+        assert "Content-Encoding" not in answer.headers
+
+
 async def test_an_answer_is_made_once_a_second_however_many_ask() -> None:
     now = 0.0
     made: list[float] = []

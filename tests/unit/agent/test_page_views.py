@@ -133,6 +133,7 @@ def test_the_largest_partition_is_bounded() -> None:
     seen.note(a_graph(), judged(a_graph_of(*nodes, edges=edges), start=300))
     view = view_of(KEY, seen)
     assert len(view.measured) == MAX_ROWS
+    assert view.rows_left_out == 256 * 32 - MAX_ROWS
     assert sum(bool(row.means) for row in view.measured) == MAX_SERIES
     assert {len(row.means) for row in view.measured} == {0, MAX_WINDOWS}
     assert len(msgspec.json.encode(view)) < 2 * 1024 * 1024

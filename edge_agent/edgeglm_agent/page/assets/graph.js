@@ -49,14 +49,6 @@ function way(edge, at) {
   return drawn;
 }
 
-function middle(edge, at) {
-  const half = (edge.route.length - 1) / 2;
-  const [one, other] = [edge.route[Math.floor(half)], edge.route[Math.ceil(half)]];
-  const next = edge.route[Math.floor(half) + 1] ?? other;
-  const [a, b] = edge.route.length % 2 ? [one, one] : [one, next];
-  return [(at.x(a[0]) + at.x(b[0]) + NODE.width) / 2, (at.y(a[1]) + at.y(b[1]) + NODE.height) / 2];
-}
-
 const passing = (edge) => (edge.began ? "began" : edge.ended ? "ended" : "");
 
 function drawEdges(sheet, view, at) {
@@ -67,7 +59,7 @@ function drawEdges(sheet, view, at) {
   sheet.querySelector("g").replaceChildren(
     ...edges.flatMap((edge) => {
       const line = svg("path", { d: way(edge, at), class: `edge ${passing(edge)}`, "marker-end": "url(#tip)" });
-      const [x, y] = middle(edge, at);
+      const { x, y } = line.getPointAtLength(line.getTotalLength() / 2);
       const label = svg("text", { x, y: y - 4, class: "edge-name" }, plain(edge.type) + (passing(edge) ? `, ${passing(edge)}` : ""));
       line.ends = label.ends = [edge.source, edge.target];
       return [line, label];

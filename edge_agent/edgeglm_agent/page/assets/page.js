@@ -83,7 +83,7 @@ function drawNothing() {
   byId("title").hidden = true;
   clearGraph();
   byId("why").hidden = true;
-  byId("series").hidden = true;
+  byId("series").hidden = byId("more").hidden = true;
   byId("empty").hidden = false;
   say(byId("empty"), whyNothing());
 }

@@ -1,5 +1,5 @@
 // Below the graph: what code found in the last window, and what each entity measured, is and did.
-import { byId, el, keep, name } from "./dom.js";
+import { byId, el, keep, name, say } from "./dom.js";
 import { spark } from "./spark.js";
 import { CONDITIONS, clock, exact, sentence, several, span, tenths, time } from "./words.js";
 
@@ -71,6 +71,8 @@ export function drawSeries(view) {
   const table = byId("series");
   const rows = rowsOf(view);
   table.hidden = !rows.length;
+  byId("more").hidden = !view.rowsLeftOut;
+  say(byId("more"), `and ${several(view.rowsLeftOut, "row", "rows")} more`);
   const first = view.ends[0];
   const last = view.ends.at(-1);
   byId("trend").replaceChildren("Trend ", quiet(last > first ? span((last - first) / 1000) : clock(last)));

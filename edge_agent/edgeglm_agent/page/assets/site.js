@@ -30,10 +30,16 @@ function store(spool) {
   return ["Spool", bytes(used), `of ${bytes(spool.capBytes)}; ${several(spool.backlog, "message", "messages")} to fold`, used < spool.capBytes, used / spool.capBytes];
 }
 
-function bundle({ bundle: applied, source }) {
+function bundle({ bundle: applied, source, refusedGraphs: [refused] }) {
   if (applied.verdict === "Rejected") return ["Bundle", `Generation ${applied.generation}`, `a newer one was refused: ${applied.message}`, false];
+  if (refused) return ["Bundle", `Generation ${applied.generation}`, `${refused.graph} does not run here: ${refused.message}`, false];
   const note = source.state === "Fresh" ? "as it is at its source" : `not confirmed for ${span(source.staleSeconds)}: ${source.failure || "another lies there"}`;
   return ["Bundle", applied.generation ? `Generation ${applied.generation}` : "None", applied.generation ? note : applied.message || source.failure || "none has come yet", Boolean(applied.generation) && source.state === "Fresh"];
+}
+
+function reports({ delivered, failure, lastDeliveredAt }) {
+  if (failure) return ["Reports", "Not taken", failure, false];
+  return ["Reports", lastDeliveredAt ? "Taken" : "None yet", `${delivered} to the cloud since the start`, true];
 }
 
 function books(status) {
@@ -47,6 +53,7 @@ export function drawVitals({ config, status }) {
   const vitals = status
     ? [brokers(status.brokers), engines(status.endpoints), questions(status.spool), store(status.spool), bundle(config), books(status)]
     : [bundle(config)];
+  if (config.reports) vitals.push(reports(config.reports));
   keep(byId("vitals"), vitals, ([title]) => title, () => el("div", {}, el("dt"), el("dd"), el("dd", { class: "quiet" })), (cell, [title, value, note, well, share]) => {
     const [term, figure, rest] = cell.children;
     cell.className = well ? "" : "ill";
@@ -69,7 +76,7 @@ function entry(link, partition, findings, stale) {
     el("i", { title: word, role: "img", "aria-label": word }, mark),
     el("span", { class: "who" }, ...called(partition.name)),
     stale ? el("span", { class: "quiet" }, "stale") : "",
-    findings ? el("span", { class: "count", "aria-label": several(findings, "finding", "findings"), role: "img" }, String(findings)) : "",
+    findings.length ? el("span", { class: `count ${findings[0].severity}`, "aria-label": several(findings.length, "finding", "findings"), role: "img" }, String(findings.length)) : "",
   );
 }
 
@@ -78,7 +85,7 @@ function fillGraph(group, graph, site, selected, isStale) {
   title.replaceChildren(name(graph.name), el("span", { class: "quiet" }, inWords(graph.task)));
   keep(list, graph.partitions, (each) => each.id, (each) => el("li", {}, el("a", { href: `#${each.id}` })), (item, each) => {
     const link = item.firstElementChild;
-    entry(link, each, site.findings.filter((finding) => finding.partitionId === each.id).length, isStale(each));
+    entry(link, each, site.findings.filter((finding) => finding.partitionId === each.id), isStale(each));
     if (each.id === selected) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   });
@@ -95,7 +102,7 @@ function fillFinding(item, finding, pinned, selected) {
   item.finding = finding;
   item.className = `${finding.severity} ${finding.state}`;
   button.setAttribute("aria-pressed", String(finding.id === pinned));
-  const where = finding.partitionId === selected ? [] : [" in ", name(finding.graph), " / ", ...called(finding.partition)];
+  const where = finding.partitionId === selected ? [] : [" · ", name(finding.graph), " / ", ...called(finding.partition)];
   const parts = [
     el("span", { class: "head" }, el("b", {}, finding.severity), el("span", { class: "quiet" }, `${inWords(finding.kind)} · ${inWords(finding.state).toLowerCase()} · ${finding.confidence.toLowerCase()} confidence`, ...where)),
     el("span", { class: "statement" }, ...sentence(finding.statement)),

@@ -7,30 +7,20 @@ const HEIGHT = 24;
 const EDGE = 3;
 const LEAST_SHARE = 0.04; // Of the mean: the noise of a steady sensor is no drama.
 
-function limitsNear(limits, most, least) {
-  const above = [limits.high, limits.highHigh].filter((each) => each !== undefined);
-  const below = [limits.low, limits.lowLow].filter((each) => each !== undefined);
-  const [up] = above.filter((each) => each >= most);
-  const [down] = below.filter((each) => each <= least);
-  return {
-    scale: [up, down].filter((each) => each !== undefined),
-    all: [...above, ...below],
-  };
-}
-
-function scaleOf(values, limits) {
+// From the nearest limit above to the nearest below, or as far as the means go.
+function scaleOf(values, { low, lowLow, high, highHigh }) {
+  const known = (limits) => limits.filter((each) => each !== undefined);
   const least = Math.min(...values);
   const most = Math.max(...values);
-  const near = limitsNear(limits, most, least);
-  let low = Math.min(least, ...near.scale);
-  let high = Math.max(most, ...near.scale);
-  const wanted = Math.max(Math.abs(high + low) * 0.5 * LEAST_SHARE, 1e-9);
-  if (high - low < wanted) {
-    const middle = (high + low) / 2;
-    [low, high] = [middle - wanted / 2, middle + wanted / 2];
+  let top = Math.max(most, ...known([high, highHigh]).filter((each) => each >= most).slice(0, 1));
+  let bottom = Math.min(least, ...known([low, lowLow]).filter((each) => each <= least).slice(0, 1));
+  const lacking = Math.max((Math.abs(top + bottom) / 2) * LEAST_SHARE, 1e-9) - (top - bottom);
+  if (lacking > 0) {
+    top += lacking / 2;
+    bottom -= lacking / 2;
   }
-  const y = (value) => EDGE + (1 - (value - low) / (high - low)) * (HEIGHT - 2 * EDGE);
-  return { y, lines: near.all.filter((each) => each >= low && each <= high) };
+  const y = (value) => EDGE + ((top - value) / (top - bottom)) * (HEIGHT - 2 * EDGE);
+  return { y, lines: known([low, lowLow, high, highHigh]).filter((each) => each >= bottom && each <= top) };
 }
 
 // Broken where nothing was heard.
