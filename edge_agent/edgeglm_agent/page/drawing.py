@@ -41,9 +41,10 @@ def draw(nodes: tuple[str, ...], arrows: tuple[Arrow, ...]) -> Drawing:
     entities = columns_of(nodes, arrows)
     column_of = {node: at for at, column in enumerate(entities) for node in column}
     ways = [_way(arrow, column_of) for arrow in arrows]
-    columns: list[list[Point]] = [list(column) for column in entities]
-    for point in dict.fromkeys(point for way in ways for point in way[1:-1]):
-        columns[_column(point, column_of)].append(point)
+    passing = dict.fromkeys(point for way in ways for point in way[1:-1])
+    columns = [
+        _with_passing(column, [point for point in passing if point[1] == at]) for at, column in enumerate(entities)
+    ]
     right_of, left_of = _neighbours(ways, column_of)
     rows = heights(untangled(columns, right_of, left_of), right_of, left_of)
     places = {point: (_column(point, column_of), row) for point, row in rows.items()}
@@ -56,6 +57,12 @@ def draw(nodes: tuple[str, ...], arrows: tuple[Arrow, ...]) -> Drawing:
             for arrow, way in zip(arrows, ways, strict=True)
         },
     )
+
+
+def _with_passing(column: Sequence[Point], passing: Sequence[Point]) -> list[Point]:
+    """Return a column with what passes it in its middle: where nothing else decides, all stands evenly around it."""
+    half = len(column) // 2
+    return [*column[:half], *passing, *column[half:]]
 
 
 def _way(arrow: Arrow, column_of: dict[str, int]) -> list[Point]:

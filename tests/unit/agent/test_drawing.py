@@ -83,6 +83,15 @@ def test_a_long_relation_goes_around_what_stands_between() -> None:
     assert abs(passing[1] - drawing.places["b"][1]) >= 0.69
 
 
+def test_where_much_is_part_of_one_thing_it_stands_evenly_around_the_line_that_leads_there() -> None:
+    drawing = draw(*drawn([(f"m{number:02}", "line") for number in range(30)]))
+    middle = drawing.places["line"][1]
+    for column in range(3):
+        rows = [row for at, row in drawing.places.values() if at == column]
+        assert abs((min(rows) + max(rows)) / 2 - middle) <= 0.5
+    assert drawing.rows <= 12
+
+
 def test_long_relations_to_one_entity_go_together() -> None:
     chain = [("a", "b"), ("b", "c")]
     drawing = draw(*drawn([*chain, ("a", "c"), ("a2", "b"), ("a2", "c"), ("a3", "b"), ("a3", "c")]))

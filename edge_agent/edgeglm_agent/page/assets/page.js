@@ -8,7 +8,7 @@ import { inWords, several, span, time } from "./words.js";
 const PAUSE_MS = 2000;
 const PATIENCE_MS = 10000;
 const GONE_MS = 6000;
-const VERDICTS = { ask: "model asked", tell: "told by code", quiet: "nobody had to be asked" };
+const VERDICTS = { ask: "asks the model", tell: "told by code", quiet: "asks nobody" };
 
 let site = null;
 let view = null;
