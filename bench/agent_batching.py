@@ -66,15 +66,21 @@ def main() -> int:
     install(BROKER_PACKAGES)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        figures = machine() | _windowed(folder, options) | _one_by_one(folder, options)
-    figures["windowedToOneByOne"] = round(figures["messagesPerSecond"] / figures["oneByOnePerSecond"], 1)
+        figures = machine() | _one_by_one(folder, options)
+        for receive in options.receive:
+            figures |= {f"windowed{receive}": _windowed(folder / receive, options, receive)}
+    for receive in options.receive:
+        windowed = figures[f"windowed{receive}"]
+        windowed["toOneByOne"] = round(windowed["messagesPerSecond"] / figures["oneByOnePerSecond"], 1)
     sys.stdout.write(json.dumps(figures) + "\n")
     return 0
 
 
-def _windowed(folder: Path, options: argparse.Namespace) -> Figures:
+def _windowed(folder: Path, options: argparse.Namespace, receive: str) -> Figures:
+    folder.mkdir()
     engine = SlotEngineProcess(SHAPE, folder / "engine.log")
     broker, agent = BenchBroker(folder / "broker"), AgentProcess(folder)
+    agent.options = ("--receive", receive)
     broker.start()
     try:
         agent.configure(_bundle(broker, asyncio.run(engine.url())))
@@ -84,7 +90,7 @@ def _windowed(folder: Path, options: argparse.Namespace) -> Figures:
         load = Load(span * ENTITIES, ENTITIES, start=_start(span))
         with step(f"publish {load.messages} messages"):
             publish(broker.host, broker.port, load)
-        with step("the agent takes, folds and asks"):
+        with step(f"the agent takes ({receive}), folds and asks"):
             began, taken, cpu = _taken(agent, load.messages)
             wait_for(agent.windowed, "windows stay open", seconds=BOUND_SECONDS)
             wait_for(lambda: agent.status()["spool"]["waiting"] == 0, "not all answered", seconds=BOUND_SECONDS)
@@ -193,6 +199,9 @@ def _bundle(broker: BenchBroker, url: str) -> Bundle:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Messages that become questions about graphs, a second.")
     parser.add_argument("--messages", type=int, default=100_000)
+    parser.add_argument(
+        "--receive", nargs="+", default=["Each", "Batches"], help="ways to take messages; default: both"
+    )
     parser.add_argument("--peer-messages", type=int, default=5000, help="for the peer; default: 5000")
     return parser
 
