@@ -58,9 +58,13 @@ async def run(options: argparse.Namespace, certificate: Certificate, keys: Keys)
             await health.start(*options.health_listen)
             log.info("taking reports at %s:%d", host, port)
             async with asyncio.TaskGroup() as group:
-                following = group.create_task(certificate.follow(), name="certificate")
+                tasks = [
+                    group.create_task(certificate.follow(), name="certificate"),
+                    group.create_task(server.follow(), name="connections"),
+                ]
                 await stop.wait()
-                following.cancel()
+                for task in tasks:
+                    task.cancel()
         finally:
             await server.stop()
             await health.stop()

@@ -22,12 +22,18 @@ class Metrics:
         self._reports = Counter("edgeglm_receiver_reports", text, ["result"], registry=self._registry)
         for result in (WRITTEN, HEARD, *(because.word for because in Because)):
             self._reports.labels(result)
+        text = "Connections that lasted too long, or were too many."
+        self._ended = Counter("edgeglm_receiver_connections_ended", text, registry=self._registry)
         gauge = Gauge("edgeglm_receiver_sites", "Sites that are remembered.", registry=self._registry)
         gauge.set_function(sites)
 
     def count(self, result: str) -> None:
         """One more."""
         self._reports.labels(result).inc()
+
+    def count_ended(self) -> None:
+        """One more connection."""
+        self._ended.inc()
 
     def render(self) -> bytes:
         """The text format of Prometheus."""

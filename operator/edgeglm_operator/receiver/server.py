@@ -12,6 +12,7 @@ from edgeglm_api.model import InvalidObject
 from edgeglm_api.report import MAX_BYTES, Report, decode
 from edgeglm_api.reporting_site import ReportingSite, report_path
 from edgeglm_operator.receiver.caller import Keys, admit
+from edgeglm_operator.receiver.connections import Connections
 from edgeglm_operator.receiver.desk import RETRY_AFTER_SECONDS, Desk
 from edgeglm_operator.receiver.memory import PAUSE_SECONDS, Memory
 from edgeglm_operator.receiver.metrics import HEARD, WRITTEN, Metrics
@@ -36,6 +37,7 @@ class Server:
         self._clock = clock
         self._at_once = 0
         self._runner: web.AppRunner | None = None
+        self._connections: Connections | None = None
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext) -> int:
         """Listen; returns the port, which the system chooses when 0 is asked for."""
@@ -51,8 +53,15 @@ class Server:
             shutdown_timeout=5.0,
         )
         await self._runner.setup()
+        if self._runner.server is not None:  # as it is once set up
+            self._connections = Connections(self._runner.server, self._metrics.count_ended)
         await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
         return int(self._runner.addresses[0][1])
+
+    async def follow(self) -> None:
+        """Look after the connections until cancelled."""
+        if self._connections is not None:
+            await self._connections.follow()
 
     async def stop(self) -> None:
         """Stop listening."""

@@ -20,6 +20,7 @@ from edgeglm_operator.kube.kinds import Kind
 from edgeglm_operator.offline.crds import our_crds
 from edgeglm_operator.receiver import server as server_module
 from edgeglm_operator.receiver.caller import Keys, admit
+from edgeglm_operator.receiver.connections import LONGEST_SECONDS, Connections
 from edgeglm_operator.receiver.desk import MANAGER, TRIES, Desk
 from edgeglm_operator.receiver.judge import REFRESH_SECONDS
 from edgeglm_operator.receiver.memory import BURST, PAUSE_SECONDS, Memory
@@ -98,6 +99,11 @@ class World:
         desk, keys = Desk(self.api, self.clock), Keys(KEY, oldest_epoch)
         self._server = Server(desk, self.memory, keys, self.metrics, self.clock)
         self.port = await self._server.start("127.0.0.1", 0, Certificate(pair.cert, pair.key).context)
+
+    @property
+    def server(self) -> Server:
+        assert self._server is not None
+        return self._server
 
     async def end(self) -> None:
         if self._server is not None:
@@ -411,6 +417,49 @@ async def test_whom_nobody_has_heard_for_longest_is_forgotten_first() -> None:
     assert len(memory) == 2
     assert memory.of(sites[0], 0) is first
     assert memory.of(sites[1], 0) is not second
+
+
+async def test_who_connects_and_says_nothing_is_sent_away(world: World, authority: Authority) -> None:
+    tls = ssl.create_default_context(cafile=authority.cert)
+    silent, writer = await asyncio.open_connection("127.0.0.1", world.port, ssl=tls)
+    connections = world.server._connections
+    assert connections is not None
+    async with asyncio.timeout(60):
+        while not connections._server.connections:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0.01)
+    connections.look(100.0)
+    connections.look(100.0 + LONGEST_SECONDS - 1)
+    assert not silent.at_eof()
+    connections.look(100.0 + LONGEST_SECONDS)
+    async with asyncio.timeout(60):
+        assert await silent.read() == b""
+    writer.close()
+    assert b"edgeglm_receiver_connections_ended_total 1.0" in world.metrics.render()
+    assert await world.report(1) == 204
+
+
+async def test_of_too_many_connections_the_oldest_go_first() -> None:
+    ended: list[str] = []
+
+    class Held:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def force_close(self) -> None:
+            ended.append(self.name)
+
+    class Holder:
+        connections = [Held("first")]
+
+    holder: Any = Holder()
+    connections = Connections(holder, lambda: None, most=2)
+    connections.look(0)
+    holder.connections = [Held("second"), *holder.connections]
+    connections.look(1)
+    assert ended == []
+    holder.connections = [Held("third"), *holder.connections]
+    connections.look(2)
+    assert ended == ["first"]
 
 
 async def test_nothing_else_is_served(world: World, authority: Authority) -> None:
