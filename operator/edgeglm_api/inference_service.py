@@ -81,6 +81,10 @@ class EdgeModelSource(Model, frozen=True, kw_only=True):
 
     uri: str
     revision: str | None = None
+    credentials_secret_ref: SecretRef | None = None
+    endpoint: str | None = None
+    proxy_url: str | None = msgspec.field(name="proxyURL", default=None)
+    """Where none of these three is said, those of `spec.model` hold if its URI has the same scheme."""
     shape: Shape | None = None
 
 

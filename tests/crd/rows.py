@@ -281,6 +281,24 @@ ROWS: Final = (
         at_edge(model={"uri": "oci://r/glm"}, download={"maxBytesPerSecond": 1_000_000}),
     ),
     Row("a revision of S3", model("s3://models/glm", revision="v1"), "a prefix of its own"),
+    Row(
+        "a store of the site's own",
+        service(
+            cloud={},
+            edge=[
+                target(
+                    model={
+                        "uri": "s3://models/glm",
+                        "endpoint": "http://minio.plant:9000",
+                        "proxyURL": "http://proxy:3128",
+                        "credentialsSecretRef": {"name": "minio"},
+                    }
+                )
+            ],
+        ),
+    ),
+    Row("a store with a password", at_edge(model={"uri": "s3://models/a", "endpoint": "http://a:b@minio"}), ANY),
+    Row("a Secret without a name", at_edge(model={"uri": "s3://models/a", "credentialsSecretRef": {}}), ANY),
     Row("a revision of S3 at the edge", at_edge(model={"uri": "s3://models/glm", "revision": "v1"}), "of its own"),
     Row("a model in S3, cached", service(model={"uri": "s3://models/glm"}, cloud={"cache": {"size": "40Gi"}})),
     Row(

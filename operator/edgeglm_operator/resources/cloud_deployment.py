@@ -16,6 +16,7 @@ from edgeglm_operator.resources.own_volumes import own_mounts, own_volumes
 from edgeglm_operator.resources.parallelism import nodes_of
 from edgeglm_operator.resources.selectors import ENGINE, cloud_selector, component
 from edgeglm_operator.resources.vllm import Serving
+from edgeglm_operator.resources.way_to_weights import Way
 from edgeglm_operator.resources.weights import Weights, is_downloaded, mounted_weights
 from edgeglm_operator.resources.weights_cache import cache_in_cloud
 from edgeglm_operator.settings import Settings
@@ -111,7 +112,13 @@ def _weights(service: InferenceService, settings: Settings) -> Weights:
     model, cloud = service.spec.model, service.spec.cloud or Cloud()
     if not is_downloaded(model.uri):
         return mounted_weights(model.uri)
-    download = Download(service=service, uri=model.uri, revision=model.revision, image=settings.operator_image)
+    download = Download(
+        service=service,
+        uri=model.uri,
+        revision=model.revision,
+        way=Way.of(model),
+        image=settings.operator_image,
+    )
     return downloaded_weights(download, cache_in_cloud(cloud.cache))
 
 

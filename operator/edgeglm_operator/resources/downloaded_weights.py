@@ -16,6 +16,7 @@ from edgeglm_operator.resources.manifest import Manifest
 from edgeglm_operator.resources.own_directory import own_directory
 from edgeglm_operator.resources.pod_security import container_context
 from edgeglm_operator.resources.vllm import CACHE
+from edgeglm_operator.resources.way_to_weights import Way
 from edgeglm_operator.resources.weights import HUB, MODELSCOPE, MOUNT, OCI, S3, VOLUME, Weights
 from edgeglm_operator.resources.weights_cache import WeightsCache
 
@@ -58,6 +59,7 @@ class Download:
     service: InferenceService
     uri: str
     revision: str | None
+    way: Way
     image: str
     """Of the operator, which has the program in it."""
     max_bytes_per_second: int | None = None
@@ -108,11 +110,10 @@ def _container(download: Download, cache: WeightsCache, name: str, *, until: int
 
 
 def _arguments(download: Download, cache: WeightsCache) -> list[str]:
-    model = download.service.spec.model
     optional = {
         "revision": download.revision,
-        "endpoint": model.endpoint,
-        "proxy": model.proxy_url,
+        "endpoint": download.way.endpoint,
+        "proxy": download.way.proxy_url,
         "allowed-bytes": cache.allowed_bytes,
         "max-bytes-per-second": download.max_bytes_per_second,
     }
@@ -122,7 +123,7 @@ def _arguments(download: Download, cache: WeightsCache) -> list[str]:
 
 def _credentials(download: Download) -> Manifest:
     """Only here: the engine has no use for them, and whoever breaks into it none either."""
-    secret = download.service.spec.model.credentials_secret_ref
+    secret = download.way.secret
     if secret is None:
         return {}
     return {"env": [_variable(secret.name, variable) for variable in _variables(download.uri)]}

@@ -11,6 +11,7 @@ from edgeglm_operator.resources.manifest import Manifest, manifest, owned_by
 from edgeglm_operator.resources.names import edge_deployment_name
 from edgeglm_operator.resources.selectors import ENGINE, component, edge_selector
 from edgeglm_operator.resources.vllm import LOOPBACK, Serving
+from edgeglm_operator.resources.way_to_weights import way_at_edge
 from edgeglm_operator.resources.weights import Weights, is_downloaded, mounted_weights
 from edgeglm_operator.resources.weights_cache import cache_at_site
 from edgeglm_operator.settings import Settings
@@ -59,6 +60,7 @@ def _weights(service: InferenceService, target: EdgeTarget, settings: Settings) 
         service=service,
         uri=source.uri,
         revision=source.revision,
+        way=way_at_edge(service.spec.model, target.model),
         image=settings.operator_image,
         max_bytes_per_second=target.download.max_bytes_per_second if target.download else None,
     )

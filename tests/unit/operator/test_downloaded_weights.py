@@ -135,6 +135,34 @@ def test_a_model_of_a_registry_comes_the_same_way_with_its_password() -> None:
     assert "pulls" not in str(pod["containers"])
 
 
+HUB_MODEL = {"uri": "hf://a/b", "endpoint": "https://hub.example", "credentialsSecretRef": {"name": "hub"}}
+OWN_STORE = {"uri": "s3://m/a", "endpoint": "http://minio:9000", "credentialsSecretRef": {"name": "minio"}}
+
+
+@pytest.mark.parametrize(
+    ("own", "endpoint", "secret"),
+    [
+        (None, "https://hub.example", "hub"),
+        ({"uri": "hf://a/small"}, "https://hub.example", "hub"),
+        ({"uri": "s3://m/a"}, "", None),
+        (OWN_STORE, "http://minio:9000", "minio"),
+        ({"uri": "hf://a/small", "endpoint": "http://mirror"}, "http://mirror", None),
+    ],
+    ids=["no model of its own", "of the same kind", "of another kind", "a store of its own", "a mirror of its own"],
+)
+def test_what_opens_one_place_is_not_shown_to_another(
+    own: dict[str, Any] | None, endpoint: str, secret: str | None
+) -> None:
+    target = a_target(model=own) if own else a_target()
+    service = an_inference_service(model=HUB_MODEL, edge=[target])
+    made = make_edge_deployment(service, service.spec.edge[0], "box-1", SETTINGS)
+    for each in downloads(made["spec"]["template"]["spec"]):
+        assert _parser().parse_args(each["args"]).endpoint == endpoint
+        assert {env["valueFrom"]["secretKeyRef"]["name"] for env in each.get("env", [])} == (
+            {secret} if secret else set()
+        )
+
+
 ADAPTED = {
     "uri": "hf://a/b",
     "revision": "v1",
