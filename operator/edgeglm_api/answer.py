@@ -101,6 +101,8 @@ class Answer(Model, frozen=True, kw_only=True):
     inferred_edges: tuple[InferredEdge, ...] = ()
     labels: tuple[str, ...] = ()
     """What the window was classified as."""
+    reason: str = ""
+    """Of `Expired`: why nobody was asked, where a rule of the graph has to do with it."""
     truncated: bool = False
     """The graph was larger than its caps and was trimmed before the question."""
     model: ModelUse | None = None

@@ -16,6 +16,7 @@ import msgspec
 from edgeglm_api.edge_site import OnFull, Sync
 from edgeglm_api.model import InvalidObject, Model
 from edgeglm_api.sensor_graph import (
+    DataPolicy,
     Derived,
     Findings,
     GraphCaps,
@@ -84,6 +85,8 @@ class Reasoning(Model, frozen=True, kw_only=True):
     fresh_for_seconds: int
     max_tokens: int
     priority: Priority = "Normal"
+    data_policy: DataPolicy | None = None
+    """As the user says it; what it is where they say nothing follows from the sources (`data_policy.to_cloud`)."""
 
 
 class Graph(Model, frozen=True, kw_only=True):

@@ -259,6 +259,14 @@ class Endpoint(Model, frozen=True, kw_only=True):
 
 Route = Literal["PreferEdge", "PreferCloud", "EdgeOnly", "CloudOnly"]
 Priority = Literal["High", "Normal", "Low"]
+ToCloud = Literal["Never", "Pseudonymised", "Allowed"]
+"""What may go to an engine outside the site: nothing, what is left when names and free text are taken out, or all."""
+
+
+class DataPolicy(Model, frozen=True, kw_only=True):
+    """What may leave the site."""
+
+    cloud: ToCloud
 
 
 class Reasoning(Model, frozen=True, kw_only=True):
@@ -273,6 +281,8 @@ class Reasoning(Model, frozen=True, kw_only=True):
     fresh_for_seconds: int = 30
     """A window whose answer is older than this is no longer asked about but answered `Expired`."""
     max_tokens: int = 512
+    data_policy: DataPolicy | None = None
+    """Absent: Never where a source is a State or an Event, which may say anything; else Allowed."""
 
 
 class CommandSource(Model, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ ANY: Final = ""
 """Refused by the schema, where the API server has words of its own."""
 
 
+CUSTOM: Final = {"task": "Custom", "instructions": "Which machine is worst?"}
 KEY_REF: Final = {"name": "commands", "key": "key"}
 
 
@@ -127,6 +128,11 @@ def graph(name: str = "line-1", *, without: str = "", **spec: Any) -> Object:
         **spec,
     }
     return _object("SensorGraph", name, {key: value for key, value in whole.items() if key != without})
+
+
+def reasoning(**rest: Any) -> Object:
+    """A spec.reasoning with a service."""
+    return {"serviceRef": {"name": "llm"}, **rest}
 
 
 def source(**rest: Any) -> Object:
@@ -696,6 +702,30 @@ ROWS: Final = (
     ),
     Row("a priority in vLLM's numbers", graph(reasoning={"serviceRef": {"name": "a"}, "priority": 1}), ANY),
     Row("a priority that is none", graph(reasoning={"serviceRef": {"name": "a"}, "priority": "Urgent"}), ANY),
+    *(
+        Row(f"data for the cloud: {cloud}", graph(reasoning=reasoning(dataPolicy={"cloud": cloud})))
+        for cloud in ("Never", "Pseudonymised", "Allowed")
+    ),
+    Row("a data policy of nothing", graph(reasoning=reasoning(dataPolicy={})), ANY),
+    Row("a data policy that is none", graph(reasoning=reasoning(dataPolicy={"cloud": "Sometimes"})), ANY),
+    *(
+        Row(
+            f"{route} where nothing may go",
+            graph(reasoning=reasoning(route=route, dataPolicy={"cloud": "Never"})),
+            "dataPolicy lets nothing go there",
+        )
+        for route in ("CloudOnly", "PreferCloud")
+    ),
+    Row("EdgeOnly where nothing may go", graph(reasoning=reasoning(route="EdgeOnly", dataPolicy={"cloud": "Never"}))),
+    Row(
+        "a question of one's own that is left out",
+        graph(question=CUSTOM, reasoning=reasoning(dataPolicy={"cloud": "Pseudonymised"})),
+        "which Pseudonymised leaves out",
+    ),
+    Row(
+        "a question of one's own that stays",
+        graph(question=CUSTOM, reasoning=reasoning(route="EdgeOnly", dataPolicy={"cloud": "Pseudonymised"})),
+    ),
     Row("a life of findings", graph(findings={"remindEverySeconds": 60, "clearAfterWindows": 1})),
     Row("findings that are over at once", graph(findings={"clearAfterWindows": 0}), ANY),
     Row("findings told without end", graph(findings={"remindEverySeconds": 0}), ANY),

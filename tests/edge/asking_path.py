@@ -9,6 +9,7 @@ import msgspec
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.reason.client import Client
 from edgeglm_agent.reason.docket import Docket
+from edgeglm_agent.reason.gate import Gate
 from edgeglm_agent.reason.reasoner import Reasoner
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.router import Load, Router
@@ -90,7 +91,7 @@ def an_engine(url: str, model: str = "tiny") -> Endpoint:
 
 def a_router(client: Client, engine: Endpoint, *, ceiling: int) -> Router:
     """One that knows one engine."""
-    router = Router(client)
+    router = Router(client, Gate(b"key"))
     router.set_endpoints([engine], ceiling=ceiling)
     return router
 

@@ -130,6 +130,7 @@ def _reasoning(graph: Graph, endpoints: Collection[str]) -> _Found:
     for at, name in enumerate(graph.reasoning.endpoints):
         if name not in endpoints:
             yield f"reasoning.endpoints[{at}]", f"{name!r} is not among the bundle's endpoints"
+    yield from _data_policy(graph)
     for field, value in (
         ("attemptTimeoutSeconds", graph.reasoning.attempt_timeout_seconds),
         ("freshForSeconds", graph.reasoning.fresh_for_seconds),
@@ -137,6 +138,20 @@ def _reasoning(graph: Graph, endpoints: Collection[str]) -> _Found:
     ):
         if value < 1:
             yield f"reasoning.{field}", "must be at least 1"
+
+
+def _data_policy(graph: Graph) -> _Found:
+    """What contradicts itself. Where nobody said anything of it, the stricter word holds and nothing is refused."""
+    reasoning, policy = graph.reasoning, graph.reasoning.data_policy
+    if policy is None:
+        return
+    if policy.cloud == "Never" and reasoning.route in {"CloudOnly", "PreferCloud"}:
+        yield (
+            "reasoning.dataPolicy",
+            f"lets nothing go to the cloud, and route is {reasoning.route}; change one of them",
+        )
+    if policy.cloud == "Pseudonymised" and graph.question.task == "Custom" and reasoning.route != "EdgeOnly":
+        yield "reasoning.dataPolicy", "leaves out the instructions, by which task Custom asks; use Never or Allowed"
 
 
 def _topology(graph: Graph) -> _Found:

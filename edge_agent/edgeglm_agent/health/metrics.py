@@ -172,11 +172,24 @@ def _loads(status: Status) -> Iterator[Metric]:
     asked = GaugeMetricFamily("edgeglm_agent_endpoint_in_flight", "Requests that it has.", labels=labels)
     busy = CounterMetricFamily("edgeglm_agent_endpoint_busy", "Times that it said that it is full.", labels=labels)
     cuts = CounterMetricFamily("edgeglm_agent_endpoint_cuts", "Times that its width was made smaller.", labels=labels)
+    withheld = CounterMetricFamily(
+        "edgeglm_agent_endpoint_withheld", "Times that nothing might leave the site for it.", labels=labels
+    )
+    disguised = CounterMetricFamily(
+        "edgeglm_agent_endpoint_disguised", "Requests that it got under pseudonyms.", labels=labels
+    )
     for endpoint in status.endpoints:
         load = endpoint.load
-        for family, value in ((width, load.width), (asked, load.in_flight), (busy, load.busy), (cuts, load.cuts)):
-            family.add_metric([endpoint.name], value)
-    yield from (width, asked, busy, cuts)
+        for gauge, value in ((width, load.width), (asked, load.in_flight)):
+            gauge.add_metric([endpoint.name], value)
+        for counter, n in (
+            (busy, load.busy),
+            (cuts, load.cuts),
+            (withheld, load.withheld),
+            (disguised, load.disguised),
+        ):
+            counter.add_metric([endpoint.name], n)
+    yield from (width, asked, busy, cuts, withheld, disguised)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

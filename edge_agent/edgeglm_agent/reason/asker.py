@@ -7,6 +7,7 @@ import msgspec
 
 from edgeglm_agent.graph.encode import Detail
 from edgeglm_agent.reason.check import Checked, check
+from edgeglm_agent.reason.disguise import View
 from edgeglm_agent.reason.errors import Because, Declined
 from edgeglm_agent.reason.form import Body
 from edgeglm_agent.reason.outcome import Span, answer_to
@@ -27,6 +28,8 @@ class _Attempt(msgspec.Struct, frozen=True):
     routed: Routed
     readable: bool
     checked: Checked
+    told: tuple[str, ...]
+    """What is wrong with it, in the names of who was asked."""
 
     @property
     def usable(self) -> bool:
@@ -55,25 +58,41 @@ class _Asked(msgspec.Struct, frozen=True):
 
 
 async def _attempts(request: Request, urgency: Urgency, detail: Detail, router: Router) -> list[_Attempt]:
-    messages = question(request, detail)
-    first = await _attempt(request, urgency, messages, router)
+    first = await _attempt(request, urgency, detail, router)
     if first.usable:
         return [first]
-    problems = first.checked.refused
-    again = repair(messages, first.routed.reply.text, problems)
-    return [first, await _attempt(request, urgency, again, router)]
+    return [first, await _attempt(request, urgency, detail, router, before=first)]
 
 
-async def _attempt(request: Request, urgency: Urgency, messages: Messages, router: Router) -> _Attempt:
-    task, reasoning = TASKS[request.question.task], request.reasoning
-    body = _body(request, messages) | {"priority": vllm_priority(urgency)}
-    routed = await router.ask(reasoning.endpoints, body, reasoning.attempt_timeout_seconds)
+async def _attempt(
+    request: Request, urgency: Urgency, detail: Detail, router: Router, *, before: _Attempt | None = None
+) -> _Attempt:
+    def compose(view: View) -> Body:
+        body = _body(view.request, _messages(view, detail, before))
+        return body | {"priority": vllm_priority(urgency)}
+
+    return _judged(request, await router.ask(request, compose))
+
+
+def _messages(view: View, detail: Detail, before: _Attempt | None) -> Messages:
+    """Put the question, and what was wrong with the first answer: to who sees other names, the question only."""
+    messages = question(view.request, detail)
+    if before is None or before.routed.view != view:
+        return messages
+    return repair(messages, before.routed.reply.text, before.told)
+
+
+def _judged(request: Request, routed: Routed) -> _Attempt:
+    task, view = TASKS[request.question.task], routed.view
     try:
         said = read_said(routed.reply.text, task.said)
+        real = view.resolved(said, task.said) if view.names else said
     except Unreadable as error:
         problem = _CUT_OFF if routed.reply.cut_off else f"is not of the schema: {error}"
-        return _Attempt(routed, readable=False, checked=Checked(refused=(problem,)))
-    return _Attempt(routed, readable=True, checked=check(task, said, request.subject, request.question))
+        return _Attempt(routed, readable=False, checked=Checked(refused=(problem,)), told=(problem,))
+    seen = check(task, said, view.request.subject, view.request.question)
+    checked = check(task, real, request.subject, request.question) if view.names else seen
+    return _Attempt(routed, readable=True, checked=checked, told=seen.refused)
 
 
 def _told(problems: Iterable[str]) -> tuple[str, ...]:

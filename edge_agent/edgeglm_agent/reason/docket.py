@@ -7,6 +7,7 @@ import msgspec
 
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.findings import turns
+from edgeglm_agent.reason.gate import kept_at_site
 from edgeglm_agent.reason.in_turn import Line
 from edgeglm_agent.reason.outcome import Span, answer_to
 from edgeglm_agent.reason.places import Routes, placed
@@ -148,8 +149,9 @@ class Docket:
             cover(db, covers, request_id)
         request = load_request(self._ledger.db, request_id)
         covered = spans(self._ledger.db, request_id)
+        reason = "" if entry else kept_at_site(request)
         with self._ledger.transaction() as db:
-            turns.answered(db, request, answer_to(request, "Expired", covered), covered)
+            turns.answered(db, request, answer_to(request, "Expired", covered, reason=reason), covered)
             if entry:
                 add_to_book(db, (request.graph_uid, "", entry), len(covered))
             forget_old(db, keep=KEEP_CLOSED)

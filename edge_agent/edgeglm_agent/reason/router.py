@@ -3,25 +3,33 @@
 import asyncio
 import logging
 import random
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from edgeglm_agent.reason.breaker import Breaker
 from edgeglm_agent.reason.client import Client, Reply
+from edgeglm_agent.reason.disguise import View
 from edgeglm_agent.reason.errors import Because, Busy, Declined, EngineError, TimedOut
 from edgeglm_agent.reason.form import Body, Form, for_scheduling, in_form
+from edgeglm_agent.reason.gate import Gate
+from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.width import Width
 from edgeglm_api.bundle import Endpoint
+
+Compose = Callable[[View], Body]
+"""Puts what an endpoint may see of a request into words."""
 
 log = logging.getLogger(__name__)
 
 
 class Routed(msgspec.Struct, frozen=True):
-    """A reply, and who gave it."""
+    """A reply, who gave it, and to what."""
 
     endpoint: Endpoint
     reply: Reply
+    view: View
 
 
 class Load(msgspec.Struct, frozen=True, rename="camel"):
@@ -34,6 +42,10 @@ class Load(msgspec.Struct, frozen=True, rename="camel"):
     """How often it said that it is full."""
     cuts: int
     """How often it was given less."""
+    withheld: int = 0
+    """How often it was passed over, since nothing of the graph may leave the site."""
+    disguised: int = 0
+    """How often it was asked under pseudonyms."""
 
 
 class NobodyAnswers(Exception):  # noqa: N818 - names what is the case
@@ -43,13 +55,16 @@ class NobodyAnswers(Exception):  # noqa: N818 - names what is the case
 class Router:
     """Owner of what is known of each endpoint: its breaker, its width, and the form that it takes."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, gate: Gate) -> None:
         self._client = client
+        self._gate = gate
         self._endpoints: dict[str, Endpoint] = {}
         self._breakers: dict[str, Breaker] = {}
         self._widths: dict[str, Width] = {}
         self._forms: dict[str, Form] = {}
         """The best form that each endpoint was seen to take, where it is not the full one."""
+        self._withheld: Counter[str] = Counter()
+        self._disguised: Counter[str] = Counter()
         self.last_errors: dict[str, str] = {}
 
     def set_endpoints(self, endpoints: Iterable[Endpoint], *, ceiling: int) -> None:
@@ -74,17 +89,18 @@ class Router:
         self.last_errors = {name: error for name, error in self.last_errors.items() if name in wanted}
         self._endpoints = wanted
 
-    async def ask(self, names: Iterable[str], body: Body, timeout_seconds: float) -> Routed:
-        """Ask the first endpoint that answers.
+    async def ask(self, request: Request, compose: Compose) -> Routed:
+        """Ask the first of the request's endpoints that answers, in the words made of what it may see.
 
         Raises NobodyAnswers when none does, and Declined when all that answered will not have this request.
         """
         declined: Declined | None = None
-        for name in names:
-            if not self._admits(name):
+        for name in request.reasoning.endpoints:
+            view = self._view(request, name)
+            if view is None or not self._admits(name):
                 continue
             try:
-                return await self._ask(name, body, timeout_seconds)
+                return await self._ask(name, view, compose(view))
             except Declined as error:
                 declined = error
             except EngineError as error:
@@ -105,7 +121,14 @@ class Router:
     def loads(self) -> dict[str, Load]:
         """Return what each endpoint has to do."""
         return {
-            name: Load(width=width.now, in_flight=width.in_flight, busy=width.busy, cuts=width.cuts)
+            name: Load(
+                width=width.now,
+                in_flight=width.in_flight,
+                busy=width.busy,
+                cuts=width.cuts,
+                withheld=self._withheld[name],
+                disguised=self._disguised[name],
+            )
             for name, width in self._widths.items()
         }
 
@@ -115,17 +138,28 @@ class Router:
             return room
         return min(room, 1) if breaker.may_admit(now) else 0
 
+    def _view(self, request: Request, name: str) -> View | None:
+        """Return what the endpoint may see; None when that is nothing, or the site does not have it any more."""
+        endpoint = self._endpoints.get(name)
+        if endpoint is None:
+            return None
+        view = self._gate.view(request, endpoint)
+        if view is None:
+            self._withheld[name] += 1
+        return view
+
     def _admits(self, name: str) -> bool:
         now = asyncio.get_running_loop().time()
-        return name in self._endpoints and self._widths[name].free(now) > 0 and self._breakers[name].admits(now)
+        return self._widths[name].free(now) > 0 and self._breakers[name].admits(now)
 
-    async def _ask(self, name: str, body: Body, timeout_seconds: float) -> Routed:
+    async def _ask(self, name: str, view: View, body: Body) -> Routed:
         endpoint, breaker, width = self._endpoints[name], self._breakers[name], self._widths[name]
+        self._disguised[name] += bool(view.names)
         time = asyncio.get_running_loop().time
         began = time()
         width.began(began)
         try:
-            reply = await self._complete(endpoint, body, timeout_seconds)
+            reply = await self._complete(endpoint, body, view.request.reasoning.attempt_timeout_seconds)
             width.answered(began=began, now=time())
         except BaseException as error:
             # Cancelled, too: a probe that was given up must not leave the breaker waiting for its end.
@@ -136,7 +170,7 @@ class Router:
             width.ended()
         breaker.succeeded()
         self.last_errors.pop(name, None)
-        return Routed(endpoint, reply)
+        return Routed(endpoint, reply, view)
 
     async def _complete(self, endpoint: Endpoint, body: Body, timeout_seconds: float) -> Reply:
         """Ask in the best form that the endpoint is known to take, and in plainer ones while it declines the form."""
