@@ -38,7 +38,7 @@ from edgeglm_agent.spool import checkpoints
 from edgeglm_agent.spool.answers import count_undelivered
 from edgeglm_agent.spool.dead_letters import count_dead
 from edgeglm_agent.spool.pseudonym_key import pseudonym_key
-from edgeglm_agent.spool.requests import count_waiting
+from edgeglm_agent.spool.requests import count_late, count_waiting
 from edgeglm_agent.spool.spool import Spool
 from edgeglm_api.bundle import Bundle, Endpoint
 
@@ -198,6 +198,7 @@ class SiteAgent:
             cap_bytes=spool.disk.cap_bytes,
             backlog=spool.handoff.depth + self._pipeline.backlog,
             waiting=count_waiting(db),
+            late=count_late(db),
             undelivered=count_undelivered(db),
             asking=self._reasoner.asking,
             blocked=spool.writer.blocked,

@@ -101,6 +101,8 @@ class Answer(Model, frozen=True, kw_only=True):
     inferred_edges: tuple[InferredEdge, ...] = ()
     labels: tuple[str, ...] = ()
     """What the window was classified as."""
+    late: bool = False
+    """Nobody was asked while it was fresh: it tells nothing of now, and may come after answers about later windows."""
     reason: str = ""
     """Of `Expired`: why nobody was asked, where a rule of the graph has to do with it."""
     truncated: bool = False

@@ -16,6 +16,7 @@ import msgspec
 from edgeglm_api.edge_site import OnFull, Sync
 from edgeglm_api.model import InvalidObject, Model
 from edgeglm_api.sensor_graph import (
+    AfterFresh,
     DataPolicy,
     Derived,
     Findings,
@@ -85,6 +86,7 @@ class Reasoning(Model, frozen=True, kw_only=True):
     fresh_for_seconds: int
     max_tokens: int
     priority: Priority = "Normal"
+    after_fresh: AfterFresh = "Skip"
     data_policy: DataPolicy | None = None
     """As the user says it; what it is where they say nothing follows from the sources (`data_policy.to_cloud`)."""
 

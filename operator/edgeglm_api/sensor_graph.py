@@ -259,6 +259,7 @@ class Endpoint(Model, frozen=True, kw_only=True):
 
 Route = Literal["PreferEdge", "PreferCloud", "EdgeOnly", "CloudOnly"]
 Priority = Literal["High", "Normal", "Low"]
+AfterFresh = Literal["Skip", "Summarise", "AnswerAll"]
 ToCloud = Literal["Never", "Pseudonymised", "Allowed"]
 """What may go to an engine outside the site: nothing, what is left when names and free text are taken out, or all."""
 
@@ -279,7 +280,11 @@ class Reasoning(Model, frozen=True, kw_only=True):
     """Whose windows are asked about first when the model cannot keep up."""
     attempt_timeout_seconds: int = 20
     fresh_for_seconds: int = 30
-    """A window whose answer is older than this is no longer asked about but answered `Expired`."""
+    """For this long a window is asked about in its turn."""
+    after_fresh: AfterFresh = "Skip"
+    """What becomes of it then. Skip: it is answered `Expired`. Summarise: those of a partition that wait are asked
+    about as one. AnswerAll: each is asked about. What is late has three turns in ten at most while others wait.
+    """
     max_tokens: int = 512
     data_policy: DataPolicy | None = None
     """Absent: Never where a source is a State or an Event, which may say anything; else Allowed."""

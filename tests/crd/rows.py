@@ -706,6 +706,11 @@ ROWS: Final = (
         Row(f"data for the cloud: {cloud}", graph(reasoning=reasoning(dataPolicy={"cloud": cloud})))
         for cloud in ("Never", "Pseudonymised", "Allowed")
     ),
+    *(
+        Row(f"after it was fresh: {after}", graph(reasoning=reasoning(afterFresh=after)))
+        for after in ("Skip", "Summarise", "AnswerAll")
+    ),
+    Row("after it was fresh: what nobody defined", graph(reasoning=reasoning(afterFresh="Replay")), ANY),
     Row("a data policy of nothing", graph(reasoning=reasoning(dataPolicy={})), ANY),
     Row("a data policy that is none", graph(reasoning=reasoning(dataPolicy={"cloud": "Sometimes"})), ANY),
     *(

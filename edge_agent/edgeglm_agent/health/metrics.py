@@ -133,6 +133,7 @@ def _spool(status: Status) -> Iterator[Metric]:
     yield _gauge("dead_letters", "Unusable messages that are kept.", spool.dead_letters.kept)
     yield _counter("dead_letters_forgotten", "Unusable messages not kept any more.", spool.dead_letters.forgotten)
     yield _gauge("requests_waiting", "Requests without an answer.", spool.waiting)
+    yield _gauge("requests_late", "Of these, the ones whose windows are no longer fresh.", spool.late)
     yield _gauge("requests_asking", "Requests that are being asked.", spool.asking)
     yield _gauge("answers_undelivered", "Answers that the broker does not have.", spool.undelivered)
 

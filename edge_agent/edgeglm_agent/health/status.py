@@ -71,6 +71,8 @@ class SpoolStatus(msgspec.Struct, frozen=True, rename="camel"):
     backlog: int
     """Entries of the raw log that are not folded yet."""
     waiting: int
+    late: int
+    """Of those that wait, the requests whose windows are no longer fresh."""
     undelivered: int
     asking: int
     blocked: str

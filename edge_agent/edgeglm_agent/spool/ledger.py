@@ -93,7 +93,14 @@ UPDATE answer SET end_ns = coalesce((SELECT end_ns FROM request WHERE id = reque
 _PRIORITY_OF_REQUESTS: Final = """
 ALTER TABLE request ADD COLUMN priority TEXT NOT NULL DEFAULT 'Normal';
 """
-MIGRATIONS: Final = (_REQUESTS_AND_ANSWERS, _DEAD_LETTERS, _FINDINGS, _AGE_OF_ANSWERS, _PRIORITY_OF_REQUESTS)
+_LATE_REQUESTS: Final = """
+ALTER TABLE request ADD COLUMN after_fresh TEXT NOT NULL DEFAULT 'Skip';
+ALTER TABLE request ADD COLUMN late INTEGER NOT NULL DEFAULT 0;
+"""
+MIGRATIONS: Final = (
+    *(_REQUESTS_AND_ANSWERS, _DEAD_LETTERS, _FINDINGS),
+    *(_AGE_OF_ANSWERS, _PRIORITY_OF_REQUESTS, _LATE_REQUESTS),
+)
 """What leads from each version of the schema to the next."""
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 
