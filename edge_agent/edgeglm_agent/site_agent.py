@@ -24,7 +24,7 @@ from edgeglm_agent.health.status import (
 )
 from edgeglm_agent.mqtt.receiver import Receive
 from edgeglm_agent.page.desk import PageDesk
-from edgeglm_agent.pipeline.books import UNKEPT, WAITING_DROPPED
+from edgeglm_agent.pipeline.books import ESCALATED, UNKEPT, WAITING_DROPPED
 from edgeglm_agent.pipeline.driver import Driver
 from edgeglm_agent.pipeline.judge import Site
 from edgeglm_agent.pipeline.pipeline import FORGOTTEN, Pipeline, Progress
@@ -184,7 +184,7 @@ class SiteAgent:
         db = self._spool.ledger.db
         told = {
             book: n
-            for prefix in ("answers.", FINDINGS, WAITING_DROPPED)
+            for prefix in ("answers.", FINDINGS, WAITING_DROPPED, ESCALATED)
             for book, n in checkpoints.load_books(db, prefix).items()
         }
         names = {graph.uid: graph.name for graph in self._bundle.graphs}

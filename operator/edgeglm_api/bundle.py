@@ -40,6 +40,10 @@ MAX_BYTES: Final = 128 * 1024
 """A ConfigMap holds 1 MiB; KubeEdge carries a site's objects one by one, so small ones keep the line free."""
 
 
+Place = Literal["Edge", "Cloud"]
+"""At the site, or anywhere else."""
+
+
 class Endpoint(Model, frozen=True, kw_only=True):
     """A server that answers chat completions."""
 
@@ -47,7 +51,7 @@ class Endpoint(Model, frozen=True, kw_only=True):
     url: str
     """With its version: `http://127.0.0.1:8000/v1`."""
     model: str
-    place: Literal["Edge", "Cloud"]
+    place: Place
     key_file: str | None = None
     """The file at the site that holds its API key."""
     scheduling: Literal["FCFS", "Priority"] = "FCFS"

@@ -257,7 +257,8 @@ class Endpoint(Model, frozen=True, kw_only=True):
     model: str
 
 
-Route = Literal["PreferEdge", "PreferCloud", "EdgeOnly", "CloudOnly"]
+Route = Literal["PreferEdge", "PreferCloud", "EdgeOnly", "CloudOnly", "Escalate"]
+"""Escalate: the cloud where the site's engine is away, or its answer invalid, unsure, or at odds with the detectors."""
 Priority = Literal["High", "Normal", "Low"]
 AfterFresh = Literal["Skip", "Summarise", "AnswerAll"]
 ToCloud = Literal["Never", "Pseudonymised", "Allowed"]

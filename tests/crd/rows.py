@@ -695,7 +695,8 @@ ROWS: Final = (
         graph(reasoning={"serviceRef": {"name": "a"}, "endpoint": {"url": "https://h/v1", "model": "m"}}),
         "exactly one of serviceRef and endpoint",
     ),
-    Row("an unknown route", graph(reasoning={"serviceRef": {"name": "a"}, "route": "Escalate"}), ANY),
+    Row("a route that escalates", graph(reasoning=reasoning(route="Escalate"))),
+    Row("an unknown route", graph(reasoning=reasoning(route="Nearest")), ANY),
     *(
         Row(f"the priority {priority}", graph(reasoning={"serviceRef": {"name": "a"}, "priority": priority}))
         for priority in ("High", "Normal", "Low")
@@ -719,7 +720,7 @@ ROWS: Final = (
             graph(reasoning=reasoning(route=route, dataPolicy={"cloud": "Never"})),
             "dataPolicy lets nothing go there",
         )
-        for route in ("CloudOnly", "PreferCloud")
+        for route in ("CloudOnly", "PreferCloud", "Escalate")
     ),
     Row("EdgeOnly where nothing may go", graph(reasoning=reasoning(route="EdgeOnly", dataPolicy={"cloud": "Never"}))),
     Row(

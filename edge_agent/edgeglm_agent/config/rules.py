@@ -145,7 +145,7 @@ def _data_policy(graph: Graph) -> _Found:
     reasoning, policy = graph.reasoning, graph.reasoning.data_policy
     if policy is None:
         return
-    if policy.cloud == "Never" and reasoning.route in {"CloudOnly", "PreferCloud"}:
+    if policy.cloud == "Never" and reasoning.route in {"CloudOnly", "PreferCloud", "Escalate"}:
         yield (
             "reasoning.dataPolicy",
             f"lets nothing go to the cloud, and route is {reasoning.route}; change one of them",

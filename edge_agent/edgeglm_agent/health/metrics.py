@@ -97,9 +97,17 @@ def _books(status: Status) -> Iterator[Metric]:
 def _graphs(status: Status) -> Iterator[Metric]:
     windows = CounterMetricFamily("edgeglm_agent_windows", "Windows by verdict.", labels=["graph", "verdict"])
     answers = CounterMetricFamily("edgeglm_agent_answers", "Answers by status.", labels=["graph", "status"])
+    escalated = CounterMetricFamily(
+        "edgeglm_agent_escalated", "Answers for which the cloud was asked, too.", labels=["graph", "because"]
+    )
     findings = CounterMetricFamily("edgeglm_agent_findings", "What became of findings.", labels=["graph", "event"])
     books = status.books
-    for family, found in ((windows, books.windows), (answers, books.answers), (findings, books.findings)):
+    for family, found in (
+        (windows, books.windows),
+        (answers, books.answers),
+        (escalated, books.escalated),
+        (findings, books.findings),
+    ):
         for graph, counts in found.items():
             for label, n in counts.items():
                 family.add_metric([graph, label], n)

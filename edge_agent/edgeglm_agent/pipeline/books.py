@@ -25,6 +25,8 @@ TOO_OLD: Final = "TooOld"
 TOO_MANY_LATE: Final = "TooManyLate"
 WAITING_DROPPED: Final = "waiting_dropped."
 """What waited and was dropped, by kind and reason, of a graph; outside the balance: its messages were windowed."""
+ESCALATED: Final = "escalated."
+"""By reason: answers for which the cloud was asked after the site's engine; under no source."""
 DEAD: Final = "dead."
 MAX_LETTERS_A_CHECKPOINT: Final = 500
 """A source that sends nothing but garbage costs little; some of it is enough to see why."""

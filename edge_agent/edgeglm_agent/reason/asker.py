@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import msgspec
 
@@ -20,6 +21,7 @@ from edgeglm_agent.reason.tasks import TASKS
 from edgeglm_agent.reason.urgency import Urgency, vllm_priority
 from edgeglm_agent.untrusted import cleaned, defused
 from edgeglm_api.answer import Answer, ModelUse, Validation
+from edgeglm_api.bundle import Place
 
 _CUT_OFF = "was cut off at max_tokens; be shorter"
 
@@ -36,12 +38,20 @@ class _Attempt(msgspec.Struct, frozen=True):
         return self.readable and self.checked.usable
 
 
-async def ask(request: Request, spans: list[Span], router: Router, *, urgency: Urgency = Urgency.NORMAL) -> Answer:
-    """Return the answer to a request; raises NobodyAnswers when it has to wait."""
+async def ask(
+    request: Request,
+    spans: list[Span],
+    router: Router,
+    *,
+    urgency: Urgency = Urgency.NORMAL,
+    place: Place | None = None,
+) -> Answer:
+    """Return the answer of one of its engines, or of those at a place; raises NobodyAnswers when it has to wait."""
     began = time.monotonic()
+    inquiry = _Inquiry(request, router, urgency, place)
     for detail in Detail:
         try:
-            attempts = await _attempts(request, urgency, detail, router)
+            attempts = await _attempts(inquiry, detail)
         except Declined as error:
             if error.because is Because.TOO_LONG and detail is not Detail.ANOMALOUS:
                 continue
@@ -52,26 +62,30 @@ async def ask(request: Request, spans: list[Span], router: Router, *, urgency: U
     raise AssertionError("the last detail either answers or is declined")
 
 
+@dataclass(frozen=True, slots=True)
+class _Inquiry:
+    request: Request
+    router: Router
+    urgency: Urgency
+    place: Place | None
+
+
 class _Asked(msgspec.Struct, frozen=True):
     detail: Detail
     seconds: float
 
 
-async def _attempts(request: Request, urgency: Urgency, detail: Detail, router: Router) -> list[_Attempt]:
-    first = await _attempt(request, urgency, detail, router)
-    if first.usable:
-        return [first]
-    return [first, await _attempt(request, urgency, detail, router, before=first)]
+async def _attempts(inquiry: _Inquiry, detail: Detail) -> list[_Attempt]:
+    first = await _attempt(inquiry, detail)
+    return [first] if first.usable else [first, await _attempt(inquiry, detail, before=first)]
 
 
-async def _attempt(
-    request: Request, urgency: Urgency, detail: Detail, router: Router, *, before: _Attempt | None = None
-) -> _Attempt:
+async def _attempt(inquiry: _Inquiry, detail: Detail, *, before: _Attempt | None = None) -> _Attempt:
     def compose(view: View) -> Body:
         body = _body(view.request, _messages(view, detail, before))
-        return body | {"priority": vllm_priority(urgency)}
+        return body | {"priority": vllm_priority(inquiry.urgency)}
 
-    return _judged(request, await router.ask(request, compose))
+    return _judged(inquiry.request, await inquiry.router.ask(inquiry.request, compose, inquiry.place))
 
 
 def _messages(view: View, detail: Detail, before: _Attempt | None) -> Messages:

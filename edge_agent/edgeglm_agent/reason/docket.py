@@ -10,7 +10,7 @@ import msgspec
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.findings import turns
 from edgeglm_agent.graph.evidence import speaks_for_itself
-from edgeglm_agent.pipeline.books import TOO_MANY_LATE, WAITING_DROPPED
+from edgeglm_agent.pipeline.books import ESCALATED, TOO_MANY_LATE, WAITING_DROPPED
 from edgeglm_agent.reason.gate import kept_at_site
 from edgeglm_agent.reason.late_share import Lines
 from edgeglm_agent.reason.outcome import Span, answer_to
@@ -208,6 +208,8 @@ def _store(db: sqlite3.Connection, claim: Claim, answer: Answer) -> None:
     if claim.late:
         request, answer = msgspec.structs.replace(request, belated=True), msgspec.structs.replace(answer, late=True)
     turns.answered(db, request, answer, claim.spans)
+    if answer.model is not None and answer.model.escalated:
+        add_to_book(db, (request.graph_uid, "", f"{ESCALATED}{answer.model.escalated}"))
 
 
 def _key(row: Waiting) -> Key:

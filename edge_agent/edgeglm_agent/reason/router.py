@@ -16,7 +16,7 @@ from edgeglm_agent.reason.form import Body, Form, for_scheduling, in_form
 from edgeglm_agent.reason.gate import Gate
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.width import Width
-from edgeglm_api.bundle import Endpoint
+from edgeglm_api.bundle import Endpoint, Place
 
 Compose = Callable[[View], Body]
 """Puts what an endpoint may see of a request into words."""
@@ -89,14 +89,17 @@ class Router:
         self.last_errors = {name: error for name, error in self.last_errors.items() if name in wanted}
         self._endpoints = wanted
 
-    async def ask(self, request: Request, compose: Compose) -> Routed:
-        """Ask the first of the request's endpoints that answers, in the words made of what it may see.
+    async def ask(self, request: Request, compose: Compose, place: Place | None = None) -> Routed:
+        """Ask the first of the request's endpoints that answers, or of those at a place, in words for what it may see.
 
         Raises NobodyAnswers when none does, and Declined when all that answered will not have this request.
         """
         declined: Declined | None = None
         for name in request.reasoning.endpoints:
-            view = self._view(request, name)
+            endpoint = self._endpoints.get(name)
+            if endpoint is None or place not in {None, endpoint.place}:
+                continue
+            view = self._view(request, endpoint)
             if view is None or not self._admits(name):
                 continue
             try:
@@ -138,14 +141,11 @@ class Router:
             return room
         return min(room, 1) if breaker.may_admit(now) else 0
 
-    def _view(self, request: Request, name: str) -> View | None:
-        """Return what the endpoint may see; None when that is nothing, or the site does not have it any more."""
-        endpoint = self._endpoints.get(name)
-        if endpoint is None:
-            return None
+    def _view(self, request: Request, endpoint: Endpoint) -> View | None:
+        """Return what the endpoint may see; None when that is nothing."""
         view = self._gate.view(request, endpoint)
         if view is None:
-            self._withheld[name] += 1
+            self._withheld[endpoint.name] += 1
         return view
 
     def _admits(self, name: str) -> bool:

@@ -11,6 +11,7 @@ ORDERS: Final[Mapping[Route, tuple[str, ...]]] = {
     "PreferCloud": ("Cloud", "Edge"),
     "EdgeOnly": ("Edge",),
     "CloudOnly": ("Cloud",),
+    "Escalate": ("Edge", "Cloud"),
 }
 """Where a route asks, first choice first."""
 

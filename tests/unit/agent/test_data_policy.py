@@ -147,6 +147,7 @@ def test_a_graph_whose_data_stays_has_no_place_in_the_cloud_to_wait_for() -> Non
     [
         ("Never", "CloudOnly", Question(), "route is CloudOnly"),
         ("Never", "PreferCloud", Question(), "route is PreferCloud"),
+        ("Never", "Escalate", Question(), "route is Escalate"),
         ("Never", "PreferEdge", Question(), ""),
         ("Pseudonymised", "PreferEdge", Question(task="Custom", instructions="Who?"), "by which task Custom asks"),
         ("Pseudonymised", "EdgeOnly", Question(task="Custom", instructions="Who?"), ""),

@@ -29,6 +29,7 @@ NOWHERE = an_inference_service(cloud={}, edge=[a_target(nodes=("box-9",))])
     [
         ("PreferEdge", ["llm-edge", "llm-cloud"]),
         ("PreferCloud", ["llm-cloud", "llm-edge"]),
+        ("Escalate", ["llm-edge", "llm-cloud"]),
         ("EdgeOnly", ["llm-edge"]),
         ("CloudOnly", ["llm-cloud"]),
     ],
