@@ -34,6 +34,7 @@ from edgeglm_agent.reason.docket import Docket
 from edgeglm_agent.reason.gate import Gate, routes_of
 from edgeglm_agent.reason.reasoner import Reasoner
 from edgeglm_agent.reason.router import Router
+from edgeglm_agent.reason.sends import CountedSends
 from edgeglm_agent.spool import checkpoints
 from edgeglm_agent.spool.answers import count_undelivered
 from edgeglm_agent.spool.dead_letters import count_dead
@@ -78,7 +79,7 @@ class SiteAgent:
         )
         self._client = Client()
         self._gate = Gate(pseudonym_key(self._spool.folder))
-        self._router = Router(self._client, self._gate)
+        self._router = Router(self._client, self._gate, CountedSends(self._spool.desk, self._spool.ledger))
         self._reasoner = Reasoner(docket, self._spool.desk, self._router, self._on_answer)
         self.dead_desk = DeadDesk(self._spool, clock, self._uids)
         self.findings_desk = FindingsDesk(self._spool, clock, self._uids)

@@ -56,6 +56,10 @@ class Endpoint(Model, frozen=True, kw_only=True):
     """The file at the site that holds its API key."""
     scheduling: Literal["FCFS", "Priority"] = "FCFS"
     """Whether its engine heeds the priority of a request; one that does not may decline a request that has one."""
+    metered: bool = False
+    """Whether each request costs, so that one about a window is sent twice at most."""
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
 
 class Broker(Model, frozen=True, kw_only=True):

@@ -249,12 +249,23 @@ class ServiceRef(Model, frozen=True, kw_only=True):
     name: str
 
 
+class EndpointLimits(Model, frozen=True, kw_only=True):
+    """What a server allows one site in a minute."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    """Of questions and answers."""
+
+
 class Endpoint(Model, frozen=True, kw_only=True):
     """Any OpenAI-compatible server."""
 
     url: str
     """With its version: `https://host/v1`."""
     model: str
+    metered: bool = False
+    """Whether each request costs: one about a window is then sent twice at most, a repair or a retry included."""
+    limits: EndpointLimits | None = None
 
 
 Route = Literal["PreferEdge", "PreferCloud", "EdgeOnly", "CloudOnly", "Escalate"]

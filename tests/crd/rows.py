@@ -135,6 +135,11 @@ def reasoning(**rest: Any) -> Object:
     return {"serviceRef": {"name": "llm"}, **rest}
 
 
+def endpoint(**rest: Any) -> Object:
+    """A SensorGraph with an endpoint of the user's own."""
+    return graph(reasoning={"endpoint": {"url": "https://host/v1", "model": "m", **rest}})
+
+
 def source(**rest: Any) -> Object:
     """An entry of spec.sources."""
     return {
@@ -689,6 +694,10 @@ ROWS: Final = (
     ),
     Row("a window of nothing", graph(window={"sizeSeconds": 0}), ANY),
     Row("an endpoint of one's own", graph(reasoning={"endpoint": {"url": "https://host/v1", "model": "m"}})),
+    Row("an endpoint that charges", endpoint(metered=True, limits={"requestsPerMinute": 60, "tokensPerMinute": 9000})),
+    Row("an endpoint with limits that are none", endpoint(limits={}), ANY),
+    Row("an endpoint that may never be asked", endpoint(limits={"requestsPerMinute": 0}), ANY),
+    Row("an endpoint that may be asked for nothing", endpoint(limits={"tokensPerMinute": 10}), ANY),
     Row("nobody to ask", graph(reasoning={}), "exactly one of serviceRef and endpoint"),
     Row(
         "two to ask",

@@ -187,6 +187,12 @@ def _loads(status: Status) -> Iterator[Metric]:
     disguised = CounterMetricFamily(
         "edgeglm_agent_endpoint_disguised", "Requests that it got under pseudonyms.", labels=labels
     )
+    paced = CounterMetricFamily(
+        "edgeglm_agent_endpoint_paced", "Times that a request waited for the next of its minute.", labels=labels
+    )
+    spent = CounterMetricFamily(
+        "edgeglm_agent_endpoint_spent", "Times that it had had a request as often as it may.", labels=labels
+    )
     for endpoint in status.endpoints:
         load = endpoint.load
         for gauge, value in ((width, load.width), (asked, load.in_flight)):
@@ -196,9 +202,11 @@ def _loads(status: Status) -> Iterator[Metric]:
             (cuts, load.cuts),
             (withheld, load.withheld),
             (disguised, load.disguised),
+            (paced, load.paced),
+            (spent, load.spent),
         ):
             counter.add_metric([endpoint.name], n)
-    yield from (width, asked, busy, cuts, withheld, disguised)
+    yield from (width, asked, busy, cuts, withheld, disguised, paced, spent)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

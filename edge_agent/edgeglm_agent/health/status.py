@@ -10,7 +10,7 @@ from edgeglm_agent.config.pins import RefusedGraph
 from edgeglm_agent.config.watch import Applied
 from edgeglm_agent.pipeline import books as entries
 from edgeglm_agent.pipeline.books import imbalance
-from edgeglm_agent.reason.router import Load
+from edgeglm_agent.reason.known import Load
 from edgeglm_agent.spool.checkpoints import Book
 
 

@@ -17,6 +17,7 @@ from edgeglm_agent.reason.outcome import Span, answer_to
 from edgeglm_agent.reason.places import Routes, placed
 from edgeglm_agent.reason.plan import Key, Plan, plan, plan_late
 from edgeglm_agent.reason.request import Request
+from edgeglm_agent.reason.sends import MOST_SENDS
 from edgeglm_agent.reason.urgency import Urgency
 from edgeglm_agent.spool.checkpoints import add_to_book
 from edgeglm_agent.spool.ledger import Ledger
@@ -24,6 +25,7 @@ from edgeglm_agent.spool.requests import (
     Waiting,
     arrived,
     count_late,
+    count_sends,
     cover,
     forget_old,
     join_covered,
@@ -195,12 +197,17 @@ class Docket:
             cover(db, covers, request_id)
         request = load_request(self._ledger.db, request_id)
         covered = spans(self._ledger.db, request_id)
-        reason = "" if entry else kept_at_site(request)
+        reason = "" if entry else kept_at_site(request) or self._spent(request_id)
         with self._ledger.transaction() as db:
             turns.answered(db, request, answer_to(request, "Expired", covered, reason=reason), covered)
             if entry:
                 add_to_book(db, (request.graph_uid, "", entry), len(covered))
             forget_old(db, keep=KEEP_CLOSED)
+
+    def _spent(self, request_id: str) -> str:
+        if count_sends(self._ledger.db, request_id) < MOST_SENDS:
+            return ""
+        return "its endpoint charges for requests, and those that a window may have came to nothing"
 
 
 def _store(db: sqlite3.Connection, claim: Claim, answer: Answer) -> None:

@@ -16,6 +16,7 @@ from edgeglm_agent.mqtt.credentials import CredentialFiles
 from edgeglm_agent.reason.client import Client
 from edgeglm_agent.reason.gate import Gate
 from edgeglm_agent.reason.router import Router
+from edgeglm_agent.reason.sends import FreeSends
 from edgeglm_agent.rehearse.graph_file import REHEARSAL, BadGraph, bundle_for, load_graph
 from edgeglm_agent.rehearse.oracle import Engine, Nobody, Oracle
 from edgeglm_agent.rehearse.recorder import Recorder
@@ -146,7 +147,7 @@ async def _run(folder: Path, bundle: Bundle, recording: Recording, options: argp
 def _oracle(options: argparse.Namespace, client: Client, endpoints: tuple[Endpoint, ...]) -> Oracle:
     if options.endpoint is None:
         return Nobody(options.assume_seconds)
-    router = Router(client, Gate(_NO_SECRET))
+    router = Router(client, Gate(_NO_SECRET), FreeSends())
     router.set_endpoints(endpoints, ceiling=options.concurrency)
     return Engine(router)
 

@@ -173,6 +173,22 @@ def spans(db: sqlite3.Connection, request_id: str) -> list[tuple[int, int]]:
     ).fetchall()
 
 
+def take_send(db: sqlite3.Connection, request_id: str, *, most: int) -> bool:
+    """Count one more send of a request to who charges for it; tell whether there was one left."""
+    taken = db.execute("UPDATE request SET sends = sends + 1 WHERE id = ? AND sends < ?", (request_id, most))
+    return taken.rowcount > 0
+
+
+def give_back_send(db: sqlite3.Connection, request_id: str) -> None:
+    """Count one fewer."""
+    db.execute("UPDATE request SET sends = sends - 1 WHERE id = ? AND sends > 0", (request_id,))
+
+
+def count_sends(db: sqlite3.Connection, request_id: str) -> int:
+    """Return how many there were."""
+    return _one(db, "SELECT sends FROM request WHERE id = ?", (request_id,)) or 0
+
+
 def mark_answered(db: sqlite3.Connection, request_id: str) -> None:
     """Close a request and those that it spoke for; the rows stay a while, so that their ids stay taken."""
     db.execute(

@@ -17,7 +17,7 @@ from edgeglm_api.edge_site import BundleStatus, EdgeSite
 from edgeglm_api.endpoint_hosts import is_pinned
 from edgeglm_api.inference_service import EdgeTarget, InferenceService
 from edgeglm_api.sensor_graph import Endpoint as GivenEndpoint
-from edgeglm_api.sensor_graph import SensorGraph
+from edgeglm_api.sensor_graph import EndpointLimits, SensorGraph
 from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.placement import sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused
@@ -243,8 +243,15 @@ def _endpoints(
 def _given(graph: str, endpoint: GivenEndpoint) -> Endpoint:
     """An endpoint of the user's own. Unless it is on the site's loopback, data that goes there may leave the site."""
     local = urlsplit(endpoint.url).hostname in _LOCAL_HOSTS
+    limits = endpoint.limits or EndpointLimits()
     return Endpoint(
-        name=f"{graph}-endpoint", url=endpoint.url, model=endpoint.model, place="Edge" if local else "Cloud"
+        name=f"{graph}-endpoint",
+        url=endpoint.url,
+        model=endpoint.model,
+        place="Edge" if local else "Cloud",
+        metered=endpoint.metered,
+        requests_per_minute=limits.requests_per_minute,
+        tokens_per_minute=limits.tokens_per_minute,
     )
 
 

@@ -24,6 +24,7 @@ from edgeglm_agent.reason.plan import Plan
 from edgeglm_agent.reason.reasoner import Reasoner
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.router import Router
+from edgeglm_agent.reason.sends import FreeSends
 from edgeglm_agent.reason.urgency import Urgency
 from edgeglm_agent.spool.desk import Desk
 from edgeglm_agent.spool.ledger import Ledger
@@ -35,7 +36,7 @@ from edgeglm_api.sensor_graph import AfterFresh
 from tests.edge.stub_engine import StubEngine
 
 from .observations import SECOND, a_machine_graph
-from .test_asker import a_request
+from .test_asker import a_request, patient
 
 FRESH_SECONDS = 30
 ENOUGH_SECONDS = 120.0
@@ -80,7 +81,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def a_window(at: int, after: AfterFresh, *, broken: bool = False, partition: str = "l1") -> Request:
     """Of ten seconds, in which a limit was passed or not."""
-    request = a_request("m1")
+    request = patient(a_request("m1"))
     return msgspec.structs.replace(
         request,
         id=f"{partition}-{at}",
@@ -229,7 +230,7 @@ async def test_a_backlog_leaves_fresh_questions_seven_tenths_of_the_engine(site:
     site.now = 100
     engine, client, desk = StubEngine(), Client(), Desk()
     engine.start()
-    router, answered = Router(client, Gate(b"")), asyncio.Event()
+    router, answered = Router(client, Gate(b""), FreeSends()), asyncio.Event()
     router.set_endpoints([Endpoint(name="engine", url=engine.url, model="tiny", place="Edge")], ceiling=2)
     reasoner = Reasoner(site.docket, desk, router, answered.set)
     reasoner.limit = 2

@@ -19,6 +19,7 @@ from edgeglm_agent.reason.docket import Docket
 from edgeglm_agent.reason.gate import Gate, disclosure_of, routes_of
 from edgeglm_agent.reason.request import Disclosure, Request
 from edgeglm_agent.reason.router import NobodyAnswers, Router
+from edgeglm_agent.reason.sends import FreeSends
 from edgeglm_agent.spool.ledger import Ledger
 from edgeglm_agent.spool.pseudonym_key import pseudonym_key
 from edgeglm_agent.spool.requests import insert_requests
@@ -29,7 +30,7 @@ from tests.edge.bundles import a_bundle, a_graph, a_source
 from tests.edge.stub_engine import Scripted, StubEngine
 
 from .observations import SECOND, a_machine_graph
-from .test_asker import a_request, says
+from .test_asker import a_request, patient, says
 
 KEY: Final = b"k" * 32
 WINDOW: Final = [(100 * SECOND, 110 * SECOND)]
@@ -75,12 +76,13 @@ def both(graph: Graph) -> Bundle:
 def asking(policy: ToCloud | None, **changes: Any) -> Request:
     """A question about m1, made under a policy; None for one of a time before there were any."""
     disclosure = None if policy is None else Disclosure(policy)
-    request = msgspec.structs.replace(a_request("m1", endpoints=("engine", "spare")), disclosure=disclosure)
+    request = patient(a_request("m1", endpoints=("engine", "spare")))
+    request = msgspec.structs.replace(request, disclosure=disclosure)
     return msgspec.structs.replace(request, **changes)
 
 
 def a_router(client: Client, edge: StubEngine | None, cloud: StubEngine, *, gate: Gate | None = None) -> Router:
-    router = Router(client, gate or Gate(KEY))
+    router = Router(client, gate or Gate(KEY), FreeSends())
     here = [] if edge is None else [Endpoint(name="engine", url=edge.url, model="tiny", place="Edge")]
     there = Endpoint(name="spare", url=cloud.url, model="big", place="Cloud")
     router.set_endpoints([*here, there], ceiling=2)

@@ -13,6 +13,7 @@ from edgeglm_agent.reason.docket import Docket
 from edgeglm_agent.reason.gate import Gate
 from edgeglm_agent.reason.request import Disclosure, Request
 from edgeglm_agent.reason.router import NobodyAnswers, Router
+from edgeglm_agent.reason.sends import FreeSends
 from edgeglm_agent.spool.ledger import Ledger
 from edgeglm_agent.spool.requests import insert_requests
 from edgeglm_api.answer import Answer
@@ -21,7 +22,7 @@ from edgeglm_api.sensor_graph import Question, Route, ToCloud
 from tests.edge.stub_engine import Scripted, StubEngine, obedient
 
 from .observations import SECOND
-from .test_asker import GOOD, a_request, says
+from .test_asker import GOOD, a_request, patient, says
 
 WINDOW = [(100 * SECOND, 110 * SECOND)]
 CUSTOM = Question(task="Custom", instructions="Who is ill?")
@@ -53,7 +54,7 @@ async def client() -> AsyncIterator[Client]:
 def asking(
     *anomalous: str, policy: ToCloud = "Allowed", route: Route = "Escalate", question: Question | None = None
 ) -> Request:
-    request = a_request(*(anomalous or ("m1",)), endpoints=("engine", "spare"))
+    request = patient(a_request(*(anomalous or ("m1",)), endpoints=("engine", "spare")))
     reasoning = msgspec.structs.replace(request.reasoning, route=route)
     return msgspec.structs.replace(
         request, reasoning=reasoning, disclosure=Disclosure(policy), question=question or request.question
@@ -61,7 +62,7 @@ def asking(
 
 
 def a_router(client: Client, edge: StubEngine, cloud: StubEngine) -> Router:
-    router = Router(client, Gate(b"key"))
+    router = Router(client, Gate(b"key"), FreeSends())
     router.set_endpoints(
         [
             Endpoint(name="engine", url=edge.url, model="tiny", place="Edge"),

@@ -18,6 +18,7 @@ from edgeglm_agent.reason.disguise import words_of
 from edgeglm_agent.reason.docket import Claim
 from edgeglm_agent.reason.gate import Gate
 from edgeglm_agent.reason.router import Router
+from edgeglm_agent.reason.sends import FreeSends
 from edgeglm_agent.rehearse.graph_file import bundle_for, load_graph
 from edgeglm_agent.rehearse.oracle import Engine, Said
 from edgeglm_agent.rehearse.recording import Recording
@@ -111,7 +112,7 @@ def asked_of_the_cloud(bundle: Bundle, recording: Recording, folder: Path) -> tu
     async def run() -> Replay:
         client, gate = Client(), Gate(b"k" * 32)
         gate.apply(bundle)
-        router = Router(client, gate)
+        router = Router(client, gate, FreeSends())
         router.set_endpoints(bundle.endpoints, ceiling=2)
         replay = Replay(folder, bundle, Steady(router), concurrency=2)
         await replay.run(recording.seconds(), lambda _moment: 0.0)

@@ -183,6 +183,14 @@ def test_an_endpoint_of_the_users_own_is_at_the_edge_only_on_loopback(url: str, 
     assert (endpoint.name, endpoint.url, endpoint.model, endpoint.place) == ("line-1-endpoint", url, "m", place)
 
 
+def test_what_an_endpoint_charges_and_allows_reaches_the_site() -> None:
+    limits = {"requestsPerMinute": 60, "tokensPerMinute": 9000}
+    given = {"url": "https://h/v1", "model": "m", "metered": True, "limits": limits}
+    bundle, _ = compile_bundle(an_edge_site(), a_node(), [a_sensor_graph(reasoning={"endpoint": given})], [])
+    (endpoint,) = bundle.endpoints
+    assert (endpoint.metered, endpoint.requests_per_minute, endpoint.tokens_per_minute) == (True, 60, 9000)
+
+
 @pytest.mark.parametrize(
     ("hosts", "route", "refused"),
     [
