@@ -775,6 +775,7 @@ ROWS: Final = (
     Row("a parameter with a dash", site(parameters={"a-b": "x"}), "a parameter's name is letters, digits and '_'"),
     Row("a spool too small", site(spool={"maxBytes": 1}), ANY),
     Row("a spool in full", site(spool={"maxAgeSeconds": 86400, "onFull": "DropOldest", "sync": "Normal"})),
+    Row("a spool that keeps what is urgent", site(spool={"onFull": "DropLowestPriority"})),
     Row("a spool that keeps nothing", site(spool={"maxAgeSeconds": 60}), ANY),
     Row("a spool that drops what nobody defined", site(spool={"onFull": "DropAll"}), ANY),
     Row("a spool that is never synced", site(spool={"sync": "Off"}), ANY),

@@ -57,9 +57,9 @@ def test_pseudonyms_leave_and_outlive_a_kill_and_under_never_nothing_leaves(site
 
     heard = len(site.engine.heard)
     site.agent.configure(bundle(site, "Never", generation=2))
-    wait_for(lambda: site.agent.status()["bundle"]["generation"] == 2, "the policy is not applied")
+    wait_for(lambda: site.agent.told()["bundle"]["generation"] == 2, "the policy is not applied")
     break_a_limit(20, 0)
-    wait_for(lambda: site.agent.status()["spool"]["waiting"] == 1, "it does not wait")
+    wait_for(lambda: site.agent.told()["spool"]["waiting"] == 1, "it does not wait")
     refused = re.compile(rb'edgeglm_agent_endpoint_usable\{endpoint="here"\} 0')
     wait_for(lambda: bool(refused.search(site.agent.get("/metrics") or b"")), "the site's engine was not tried")
     assert len(site.engine.heard) == heard

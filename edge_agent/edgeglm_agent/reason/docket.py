@@ -18,7 +18,7 @@ from edgeglm_agent.reason.places import Routes, placed
 from edgeglm_agent.reason.plan import Key, Plan, plan, plan_late
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.sends import MOST_SENDS
-from edgeglm_agent.reason.urgency import Urgency
+from edgeglm_agent.reason.urgency import URGENCY, Urgency
 from edgeglm_agent.spool.checkpoints import add_to_book
 from edgeglm_agent.spool.ledger import Ledger
 from edgeglm_agent.spool.requests import (
@@ -114,6 +114,12 @@ class Docket:
         """
         rows = (row for row in waiting(self._ledger.db) if row.end_ns < before_ns)
         return self._give_up(rows, most, entry)
+
+    def drop_least_urgent(self, most: int, *, entry: str) -> int:
+        """Do the same with requests of the lowest priority that there is, oldest first; none of a higher one goes."""
+        rows = [row for row in waiting(self._ledger.db) if _key(row) not in self._busy]
+        lowest = max((URGENCY[row.priority] for row in rows), default=Urgency.LOW)
+        return self._give_up((row for row in rows if URGENCY[row.priority] is lowest), most, entry)
 
     def _give_up(self, rows: Iterable[Waiting], most: int, entry: str) -> int:
         """Answer `Expired` for the oldest that nobody is being asked about, one answer a partition."""
