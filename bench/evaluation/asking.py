@@ -7,7 +7,9 @@ from typing import Any, Final, Protocol, cast
 from bench.evaluation.cases import Case
 from edgeglm_agent.reason.asker import ask
 from edgeglm_agent.reason.client import Client, Reply
+from edgeglm_agent.reason.gate import Gate
 from edgeglm_agent.reason.router import NobodyAnswers, Router
+from edgeglm_agent.reason.sends import FreeSends
 from edgeglm_api.answer import Answer
 from edgeglm_api.bundle import Endpoint
 
@@ -28,7 +30,7 @@ async def ask_all(
     cases: Sequence[Case], who: Answering, endpoint: Endpoint, *, at_once: int = 4
 ) -> list[Answer | None]:
     """Return the answer to each case; None where nobody answered."""
-    router = Router(cast("Client", who))
+    router = Router(cast("Client", who), Gate(b""), FreeSends())
     router.set_endpoints([endpoint], ceiling=at_once)
     room = asyncio.Semaphore(at_once)
     return await asyncio.gather(*(_ask(case, router, room) for case in cases))

@@ -24,19 +24,22 @@ from edgeglm_agent.health.status import (
 )
 from edgeglm_agent.mqtt.receiver import Receive
 from edgeglm_agent.page.desk import PageDesk
-from edgeglm_agent.pipeline.books import UNKEPT, WAITING_DROPPED
+from edgeglm_agent.pipeline.books import ESCALATED, UNKEPT, WAITING_DROPPED
 from edgeglm_agent.pipeline.driver import Driver
 from edgeglm_agent.pipeline.judge import Site
 from edgeglm_agent.pipeline.pipeline import FORGOTTEN, Pipeline, Progress
 from edgeglm_agent.pipeline.room import Room
 from edgeglm_agent.reason.client import Client
 from edgeglm_agent.reason.docket import Docket
+from edgeglm_agent.reason.gate import Gate, routes_of
 from edgeglm_agent.reason.reasoner import Reasoner
 from edgeglm_agent.reason.router import Router
+from edgeglm_agent.reason.sends import CountedSends
 from edgeglm_agent.spool import checkpoints
 from edgeglm_agent.spool.answers import count_undelivered
 from edgeglm_agent.spool.dead_letters import count_dead
-from edgeglm_agent.spool.requests import count_waiting
+from edgeglm_agent.spool.pseudonym_key import pseudonym_key
+from edgeglm_agent.spool.requests import count_late, count_waiting
 from edgeglm_agent.spool.spool import Spool
 from edgeglm_api.bundle import Bundle, Endpoint
 
@@ -75,7 +78,8 @@ class SiteAgent:
             listening=lambda: self._brokers.listening,
         )
         self._client = Client()
-        self._router = Router(self._client)
+        self._gate = Gate(pseudonym_key(self._spool.folder))
+        self._router = Router(self._client, self._gate, CountedSends(self._spool.desk, self._spool.ledger))
         self._reasoner = Reasoner(docket, self._spool.desk, self._router, self._on_answer)
         self.dead_desk = DeadDesk(self._spool, clock, self._uids)
         self.findings_desk = FindingsDesk(self._spool, clock, self._uids)
@@ -115,8 +119,9 @@ class SiteAgent:
 
     def _applied(self, verified: Verified) -> None:
         bundle = verified.bundle
+        self._gate.apply(bundle)
         self._router.set_endpoints(bundle.endpoints, ceiling=bundle.limits.max_concurrency)
-        self._reasoner.routes = {graph.uid: graph.reasoning.endpoints for graph in bundle.graphs}
+        self._reasoner.routes = routes_of(bundle)
         self._reasoner.limit = bundle.limits.max_concurrency
         self._bundle, self._sha256 = bundle, verified.sha256
         self._brokers.apply(bundle)
@@ -180,7 +185,7 @@ class SiteAgent:
         db = self._spool.ledger.db
         told = {
             book: n
-            for prefix in ("answers.", FINDINGS, WAITING_DROPPED)
+            for prefix in ("answers.", FINDINGS, WAITING_DROPPED, ESCALATED)
             for book, n in checkpoints.load_books(db, prefix).items()
         }
         names = {graph.uid: graph.name for graph in self._bundle.graphs}
@@ -194,6 +199,7 @@ class SiteAgent:
             cap_bytes=spool.disk.cap_bytes,
             backlog=spool.handoff.depth + self._pipeline.backlog,
             waiting=count_waiting(db),
+            late=count_late(db),
             undelivered=count_undelivered(db),
             asking=self._reasoner.asking,
             blocked=spool.writer.blocked,

@@ -16,6 +16,9 @@ FindingState = Literal["Open", "Ongoing", "Cleared", "Acknowledged", "Shelved"]
 """Open: seen for the first time. Ongoing: seen before. Cleared: over, and told by code. Acknowledged: it goes on, and
 somebody said that they know. Shelved: somebody does not want to hear of it for a while."""
 Confidence = Literal["Low", "Medium", "High"]
+Doubt = Literal["Invalid", "Unsure", "Disagrees"]
+"""What was wrong with the answer of the site's engine: it broke a rule of its task, the model would not say, or it
+passed over what the detectors had found."""
 
 
 class TimeSpan(Model, frozen=True, kw_only=True):
@@ -67,6 +70,8 @@ class ModelUse(Model, frozen=True, kw_only=True):
     completion_tokens: int = 0
     latency_ms: int = 0
     attempts: int = 1
+    escalated: Doubt | None = None
+    """Why the cloud was asked after the site's engine; tokens, latency and attempts are then those of both."""
 
 
 class Validation(Model, frozen=True, kw_only=True):
@@ -101,6 +106,10 @@ class Answer(Model, frozen=True, kw_only=True):
     inferred_edges: tuple[InferredEdge, ...] = ()
     labels: tuple[str, ...] = ()
     """What the window was classified as."""
+    late: bool = False
+    """Nobody was asked while it was fresh: it tells nothing of now, and may come after answers about later windows."""
+    reason: str = ""
+    """Of `Expired`: why nobody was asked, where a rule of the graph has to do with it."""
     truncated: bool = False
     """The graph was larger than its caps and was trimmed before the question."""
     model: ModelUse | None = None

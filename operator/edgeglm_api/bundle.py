@@ -16,6 +16,8 @@ import msgspec
 from edgeglm_api.edge_site import OnFull, Sync
 from edgeglm_api.model import InvalidObject, Model
 from edgeglm_api.sensor_graph import (
+    AfterFresh,
+    DataPolicy,
     Derived,
     Findings,
     GraphCaps,
@@ -38,6 +40,10 @@ MAX_BYTES: Final = 128 * 1024
 """A ConfigMap holds 1 MiB; KubeEdge carries a site's objects one by one, so small ones keep the line free."""
 
 
+Place = Literal["Edge", "Cloud"]
+"""At the site, or anywhere else."""
+
+
 class Endpoint(Model, frozen=True, kw_only=True):
     """A server that answers chat completions."""
 
@@ -45,11 +51,15 @@ class Endpoint(Model, frozen=True, kw_only=True):
     url: str
     """With its version: `http://127.0.0.1:8000/v1`."""
     model: str
-    place: Literal["Edge", "Cloud"]
+    place: Place
     key_file: str | None = None
     """The file at the site that holds its API key."""
     scheduling: Literal["FCFS", "Priority"] = "FCFS"
     """Whether its engine heeds the priority of a request; one that does not may decline a request that has one."""
+    metered: bool = False
+    """Whether each request costs, so that one about a window is sent twice at most."""
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
 
 class Broker(Model, frozen=True, kw_only=True):
@@ -84,6 +94,9 @@ class Reasoning(Model, frozen=True, kw_only=True):
     fresh_for_seconds: int
     max_tokens: int
     priority: Priority = "Normal"
+    after_fresh: AfterFresh = "Skip"
+    data_policy: DataPolicy | None = None
+    """As the user says it; what it is where they say nothing follows from the sources (`data_policy.to_cloud`)."""
 
 
 class Graph(Model, frozen=True, kw_only=True):

@@ -28,6 +28,8 @@ def compiled(
             fresh_for_seconds=reasoning.fresh_for_seconds,
             max_tokens=reasoning.max_tokens,
             priority=reasoning.priority,
+            after_fresh=reasoning.after_fresh,
+            data_policy=reasoning.data_policy,
         ),
         findings=msgspec.structs.replace(spec.findings, commands=None),
         commands=commands,

@@ -7,7 +7,7 @@ from edgeglm_api.meta import Metadata
 from edgeglm_api.model import Model
 from edgeglm_api.report import Said
 
-OnFull = Literal["Reject", "DropOldest"]
+OnFull = Literal["Reject", "DropOldest", "DropLowestPriority"]
 Sync = Literal["Full", "Normal"]
 
 
@@ -19,7 +19,9 @@ class Spool(Model, frozen=True, kw_only=True):
     max_age_seconds: int | None = None
     """How long anything may wait for an engine or a broker; what is older is dropped, and counted."""
     on_full: OnFull = "Reject"
-    """Reject: stop acknowledging, so that the broker keeps what comes. DropOldest: drop what has waited longest."""
+    """Reject: stop acknowledging, so that the broker keeps what comes. DropOldest: drop what has waited longest.
+    DropLowestPriority: the same, but questions of the least urgent graphs first.
+    """
     sync: Sync = "Full"
     """Full: acknowledge what a power cut cannot take. Normal: it may take the last second."""
 

@@ -249,16 +249,37 @@ class ServiceRef(Model, frozen=True, kw_only=True):
     name: str
 
 
+class EndpointLimits(Model, frozen=True, kw_only=True):
+    """What a server allows one site in a minute."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    """Of questions and answers."""
+
+
 class Endpoint(Model, frozen=True, kw_only=True):
     """Any OpenAI-compatible server."""
 
     url: str
     """With its version: `https://host/v1`."""
     model: str
+    metered: bool = False
+    """Whether each request costs: one about a window is then sent twice at most, a repair or a retry included."""
+    limits: EndpointLimits | None = None
 
 
-Route = Literal["PreferEdge", "PreferCloud", "EdgeOnly", "CloudOnly"]
+Route = Literal["PreferEdge", "PreferCloud", "EdgeOnly", "CloudOnly", "Escalate"]
+"""Escalate: the cloud where the site's engine is away, or its answer invalid, unsure, or at odds with the detectors."""
 Priority = Literal["High", "Normal", "Low"]
+AfterFresh = Literal["Skip", "Summarise", "AnswerAll"]
+ToCloud = Literal["Never", "Pseudonymised", "Allowed"]
+"""What may go to an engine outside the site: nothing, what is left when names and free text are taken out, or all."""
+
+
+class DataPolicy(Model, frozen=True, kw_only=True):
+    """What may leave the site."""
+
+    cloud: ToCloud
 
 
 class Reasoning(Model, frozen=True, kw_only=True):
@@ -271,8 +292,14 @@ class Reasoning(Model, frozen=True, kw_only=True):
     """Whose windows are asked about first when the model cannot keep up."""
     attempt_timeout_seconds: int = 20
     fresh_for_seconds: int = 30
-    """A window whose answer is older than this is no longer asked about but answered `Expired`."""
+    """For this long a window is asked about in its turn."""
+    after_fresh: AfterFresh = "Skip"
+    """What becomes of it then. Skip: it is answered `Expired`. Summarise: those of a partition that wait are asked
+    about as one. AnswerAll: each is asked about. What is late has three turns in ten at most while others wait.
+    """
     max_tokens: int = 512
+    data_policy: DataPolicy | None = None
+    """Absent: Never where a source is a State or an Event, which may say anything; else Allowed."""
 
 
 class CommandSource(Model, frozen=True, kw_only=True):

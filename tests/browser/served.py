@@ -23,7 +23,7 @@ from edgeglm_agent.page.desk import PageDesk
 from edgeglm_agent.page.routes import Sight, page_routes
 from edgeglm_agent.pipeline.judge import Site
 from edgeglm_agent.pipeline.pipeline import Pipeline
-from edgeglm_agent.reason.router import Load
+from edgeglm_agent.reason.known import Load
 from edgeglm_agent.spool.entry import Entry
 from edgeglm_agent.spool.findings import StoredFinding, save_findings
 from edgeglm_agent.spool.spool import Spool
@@ -129,7 +129,9 @@ def a_status(**changes: Any) -> Status:
         "source": config.source,
         "rejections": {},
         "refused_graphs": [],
-        "books": BooksStatus([], 0, balanced=True, windows={}, answers={}, findings={}, waiting_dropped={}),
+        "books": BooksStatus(
+            [], 0, balanced=True, windows={}, answers={}, escalated={}, findings={}, waiting_dropped={}
+        ),
         "findings": [],
         "spool": a_spool(),
         "endpoints": [EndpointStatus("plant-llm", "Closed", "", Load(width=4, in_flight=1, busy=0, cuts=0))],

@@ -10,6 +10,7 @@ ANY: Final = ""
 """Refused by the schema, where the API server has words of its own."""
 
 
+CUSTOM: Final = {"task": "Custom", "instructions": "Which machine is worst?"}
 KEY_REF: Final = {"name": "commands", "key": "key"}
 
 
@@ -127,6 +128,16 @@ def graph(name: str = "line-1", *, without: str = "", **spec: Any) -> Object:
         **spec,
     }
     return _object("SensorGraph", name, {key: value for key, value in whole.items() if key != without})
+
+
+def reasoning(**rest: Any) -> Object:
+    """A spec.reasoning with a service."""
+    return {"serviceRef": {"name": "llm"}, **rest}
+
+
+def endpoint(**rest: Any) -> Object:
+    """A SensorGraph with an endpoint of the user's own."""
+    return graph(reasoning={"endpoint": {"url": "https://host/v1", "model": "m", **rest}})
 
 
 def source(**rest: Any) -> Object:
@@ -701,19 +712,53 @@ ROWS: Final = (
     ),
     Row("a window of nothing", graph(window={"sizeSeconds": 0}), ANY),
     Row("an endpoint of one's own", graph(reasoning={"endpoint": {"url": "https://host/v1", "model": "m"}})),
+    Row("an endpoint that charges", endpoint(metered=True, limits={"requestsPerMinute": 60, "tokensPerMinute": 9000})),
+    Row("an endpoint with limits that are none", endpoint(limits={}), ANY),
+    Row("an endpoint that may never be asked", endpoint(limits={"requestsPerMinute": 0}), ANY),
+    Row("an endpoint that may be asked for nothing", endpoint(limits={"tokensPerMinute": 10}), ANY),
     Row("nobody to ask", graph(reasoning={}), "exactly one of serviceRef and endpoint"),
     Row(
         "two to ask",
         graph(reasoning={"serviceRef": {"name": "a"}, "endpoint": {"url": "https://h/v1", "model": "m"}}),
         "exactly one of serviceRef and endpoint",
     ),
-    Row("an unknown route", graph(reasoning={"serviceRef": {"name": "a"}, "route": "Escalate"}), ANY),
+    Row("a route that escalates", graph(reasoning=reasoning(route="Escalate"))),
+    Row("an unknown route", graph(reasoning=reasoning(route="Nearest")), ANY),
     *(
         Row(f"the priority {priority}", graph(reasoning={"serviceRef": {"name": "a"}, "priority": priority}))
         for priority in ("High", "Normal", "Low")
     ),
     Row("a priority in vLLM's numbers", graph(reasoning={"serviceRef": {"name": "a"}, "priority": 1}), ANY),
     Row("a priority that is none", graph(reasoning={"serviceRef": {"name": "a"}, "priority": "Urgent"}), ANY),
+    *(
+        Row(f"data for the cloud: {cloud}", graph(reasoning=reasoning(dataPolicy={"cloud": cloud})))
+        for cloud in ("Never", "Pseudonymised", "Allowed")
+    ),
+    *(
+        Row(f"after it was fresh: {after}", graph(reasoning=reasoning(afterFresh=after)))
+        for after in ("Skip", "Summarise", "AnswerAll")
+    ),
+    Row("after it was fresh: what nobody defined", graph(reasoning=reasoning(afterFresh="Replay")), ANY),
+    Row("a data policy of nothing", graph(reasoning=reasoning(dataPolicy={})), ANY),
+    Row("a data policy that is none", graph(reasoning=reasoning(dataPolicy={"cloud": "Sometimes"})), ANY),
+    *(
+        Row(
+            f"{route} where nothing may go",
+            graph(reasoning=reasoning(route=route, dataPolicy={"cloud": "Never"})),
+            "dataPolicy lets nothing go there",
+        )
+        for route in ("CloudOnly", "PreferCloud", "Escalate")
+    ),
+    Row("EdgeOnly where nothing may go", graph(reasoning=reasoning(route="EdgeOnly", dataPolicy={"cloud": "Never"}))),
+    Row(
+        "a question of one's own that is left out",
+        graph(question=CUSTOM, reasoning=reasoning(dataPolicy={"cloud": "Pseudonymised"})),
+        "which Pseudonymised leaves out",
+    ),
+    Row(
+        "a question of one's own that stays",
+        graph(question=CUSTOM, reasoning=reasoning(route="EdgeOnly", dataPolicy={"cloud": "Pseudonymised"})),
+    ),
     Row("a life of findings", graph(findings={"remindEverySeconds": 60, "clearAfterWindows": 1})),
     Row("findings that are over at once", graph(findings={"clearAfterWindows": 0}), ANY),
     Row("findings told without end", graph(findings={"remindEverySeconds": 0}), ANY),
@@ -748,6 +793,7 @@ ROWS: Final = (
     Row("a parameter with a dash", site(parameters={"a-b": "x"}), "a parameter's name is letters, digits and '_'"),
     Row("a spool too small", site(spool={"maxBytes": 1}), ANY),
     Row("a spool in full", site(spool={"maxAgeSeconds": 86400, "onFull": "DropOldest", "sync": "Normal"})),
+    Row("a spool that keeps what is urgent", site(spool={"onFull": "DropLowestPriority"})),
     Row("a spool that keeps nothing", site(spool={"maxAgeSeconds": 60}), ANY),
     Row("a spool that drops what nobody defined", site(spool={"onFull": "DropAll"}), ANY),
     Row("a spool that is never synced", site(spool={"sync": "Off"}), ANY),

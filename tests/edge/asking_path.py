@@ -9,9 +9,12 @@ import msgspec
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.reason.client import Client
 from edgeglm_agent.reason.docket import Docket
+from edgeglm_agent.reason.gate import Gate
+from edgeglm_agent.reason.known import Load
 from edgeglm_agent.reason.reasoner import Reasoner
 from edgeglm_agent.reason.request import Request
-from edgeglm_agent.reason.router import Load, Router
+from edgeglm_agent.reason.router import Router
+from edgeglm_agent.reason.sends import FreeSends
 from edgeglm_agent.spool.desk import Desk
 from edgeglm_agent.spool.ledger import Ledger
 from edgeglm_agent.spool.requests import count_waiting, insert_requests
@@ -90,7 +93,7 @@ def an_engine(url: str, model: str = "tiny") -> Endpoint:
 
 def a_router(client: Client, engine: Endpoint, *, ceiling: int) -> Router:
     """One that knows one engine."""
-    router = Router(client)
+    router = Router(client, Gate(b"key"), FreeSends())
     router.set_endpoints([engine], ceiling=ceiling)
     return router
 

@@ -56,6 +56,8 @@ class StubEngine:
         self.script = script
         self.port = port
         self.asked: list[dict[str, Any]] = []
+        self.heard: list[bytes] = []
+        """Each request as it came: its path, its headers, its body."""
         self.keys: list[str | None] = []
         """What stood in each request's Authorization."""
         self.together = 1
@@ -107,6 +109,8 @@ class StubEngine:
 
     async def _complete(self, request: web.Request) -> web.Response:
         body = await request.json()
+        head = [f"{request.method} {request.path_qs}", *(f"{name}: {value}" for name, value in request.headers.items())]
+        self.heard.append("\n".join(head).encode() + b"\n\n" + await request.read())
         self.asked.append(body)
         self.keys.append(request.headers.get("Authorization"))
         if len(self.asked) >= self.together:

@@ -13,8 +13,8 @@ import pytest
 
 from edgeglm_agent.reason.client import Client
 from edgeglm_agent.reason.in_turn import TURNS_A_ROUND
+from edgeglm_agent.reason.known import Load
 from edgeglm_agent.reason.request import Request
-from edgeglm_agent.reason.router import Load
 from edgeglm_api.answer import Answer
 from edgeglm_api.sensor_graph import Priority
 from tests.edge.asking_grade import Grade, grade

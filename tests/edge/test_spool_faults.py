@@ -4,10 +4,12 @@ import json
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from edgeglm_api.bundle import Graph, Limits, Reasoning
@@ -62,13 +64,16 @@ def a_patient_plant() -> Graph:
 def four_days(sensors: Sensors) -> Iterator[int]:
     """Send a message for every five minutes of the last four days, and stop after each day."""
     start = recent(4 * 86_400)
-    machines = [{"name": f"machine-{number:03}", "rms": 2.0 + number / 100} for number in range(60)]
     for step in range(4 * DAY):
-        body = {"ts": start + step * STEP_SECONDS, "machines": machines}
-        sensors.raw("plant/machines", json.dumps(body).encode())
+        send_step(sensors, start, step)
         if step % DAY == DAY - 1:
             sensors.flush()
             yield sensors.published
+
+
+def send_step(sensors: Sensors, start: int, step: int) -> None:
+    machines = [{"name": f"machine-{number:03}", "rms": 2.0 + number / 100} for number in range(60)]
+    sensors.raw("plant/machines", json.dumps({"ts": start + step * STEP_SECONDS, "machines": machines}).encode())
 
 
 def a_small_spool(**limits: Any) -> Limits:
@@ -76,7 +81,7 @@ def a_small_spool(**limits: Any) -> Limits:
 
 
 def is_full(site: EdgeSite) -> bool:
-    return bool(site.agent.status()["spool"]["blocked"])
+    return bool(site.agent.told()["spool"]["blocked"])
 
 
 def is_at_cap(site: EdgeSite) -> bool:
@@ -85,12 +90,12 @@ def is_at_cap(site: EdgeSite) -> bool:
 
 
 def used_bytes(site: EdgeSite) -> int:
-    spool = site.agent.status()["spool"]
+    spool = site.agent.told()["spool"]
     return int(spool["rawBytes"] + spool["ledgerBytes"])
 
 
 def dropped(site: EdgeSite) -> dict[str, int]:
-    found: dict[str, int] = site.agent.status()["books"]["waitingDropped"].get("line-1", {})
+    found: dict[str, int] = site.agent.told()["books"]["waitingDropped"].get("line-1", {})
     return found
 
 
@@ -134,7 +139,7 @@ def test_four_days_without_an_engine_drop_the_oldest_questions_and_say_so(site: 
     listener, sensors = site.listener(), site.sensors()
     *_, sent = four_days(sensors)
     wait_for(lambda: site.agent.received() == sent, "does not go on when full", seconds=60)
-    wait_for(lambda: site.agent.status()["books"]["windows"]["line-1"]["ask"] == sent, "does not fold", seconds=60)
+    wait_for(lambda: site.agent.told()["books"]["windows"]["line-1"]["ask"] == sent, "does not fold", seconds=60)
     wait_for(lambda: not is_full(site), "does not take more")
     assert used_bytes(site) <= SMALL_BYTES + LEDGERS_LOG_BYTES
 
@@ -156,6 +161,53 @@ def test_four_days_without_an_engine_drop_the_oldest_questions_and_say_so(site: 
     listener.assert_no_contradiction()
     site.agent.assert_books_balance()
     recovery.tell(messages=sent, questionsDropped=gone, readingsDropped=0, lost=0)
+
+
+@pytest.mark.timeout(300)
+def test_a_long_day_without_an_engine_drops_what_is_least_urgent_and_nothing_else(site: EdgeSite) -> None:
+    """Two graphs of the same machines: together they do not fit, and the urgent one alone does."""
+    urgent = a_patient_plant()
+    urgent = msgspec.structs.replace(
+        urgent, name="urgent", uid="urgent", reasoning=msgspec.structs.replace(urgent.reasoning, priority="High")
+    )
+    idle = msgspec.structs.replace(
+        urgent, name="idle", uid="idle", reasoning=msgspec.structs.replace(urgent.reasoning, priority="Low")
+    )
+    site.engine.stop()
+    limits = a_small_spool(spool_on_full="DropLowestPriority")
+    site.agent.configure(site.bundle(urgent, idle, limits=limits))
+    site.agent.start()
+    listener, sensors = site.listener(), site.sensors()
+    sent, start = 400, recent(2 * 86_400)
+    for step in range(sent):
+        send_step(sensors, start, step)
+    sensors.flush()
+    wait_for(lambda: site.agent.received() == 2 * sent, "does not go on when full", seconds=60)
+    wait_for(lambda: asks(site) == {"urgent": sent, "idle": sent}, "does not fold", seconds=60)
+    site.agent.kill()
+    site.agent.start()
+
+    recovery = Recovery(
+        "a day and a half without an engine, two graphs, the spool at its cap, onFull DropLowestPriority, kill -9"
+    )
+    site.engine.start()
+    with recovery:
+        wait_for(lambda: site.agent.received() == 2 * sent and site.agent.settled(), "does not recover", seconds=120)
+    wait_for(lambda: len(listener.windows()) >= 2 * sent, "answers are missing", seconds=60)
+
+    told = Counter(
+        (answer["graph"], answer["status"] == "Expired") for answer in listener.answers for _ in answer["windows"]
+    )
+    gone = site.agent.told()["books"]["waitingDropped"]
+    assert gone.keys() == {"idle"}
+    assert told["urgent", False] == sent
+    site.agent.assert_books_balance()
+    recovery.tell(messages=sent, questionsDropped=gone["idle"]["requests.SpoolFull"], urgentDropped=0, lost=0)
+
+
+def asks(site: EdgeSite) -> dict[str, int]:
+    windows = site.agent.told()["books"]["windows"]
+    return {graph: verdicts["ask"] for graph, verdicts in windows.items()}
 
 
 @pytest.mark.timeout(300)
@@ -207,12 +259,12 @@ def test_a_power_cut_takes_nothing_that_was_acknowledged_unless_the_site_says_so
     wait_for(lambda: site.agent.received() >= everything and site.agent.settled(), "not settled", seconds=120)
 
     listener.assert_no_contradiction()
-    assert site.agent.status()["books"]["balanced"]
+    assert site.agent.told()["books"]["balanced"]
     lost = sensors.published - site.agent.received()
-    spool = site.agent.status()["spool"]
+    spool = site.agent.told()["spool"]
     assert spool["revision"] == spool["setAside"] == 0, "no damage is found where only a write was broken off"
     if sync == "Full":
-        assert lost == site.agent.status()["books"]["lost"] == 0
+        assert lost == site.agent.told()["books"]["lost"] == 0
         wait_for(lambda: set(listener.windows()) == stream.expected, "answers are missing")
         assert len(listener.windows()) == len(stream.expected)
     assert power.damaged > 0, "no cut came in the middle of a write"
@@ -228,8 +280,8 @@ def test_deeper_damage_is_opened_counted_and_reported(site: EdgeSite) -> None:
     listener, sensors = site.listener(), site.sensors()
     *_, sent = four_days(sensors)
     wait_for(lambda: site.agent.received() == sent, "not received", seconds=60)
-    wait_for(lambda: site.agent.status()["spool"]["backlog"] == 0, "does not fold", seconds=60)
-    before = site.agent.status()["spool"]["waiting"]
+    wait_for(lambda: site.agent.told()["spool"]["backlog"] == 0, "does not fold", seconds=60)
+    before = site.agent.told()["spool"]["waiting"]
     site.agent.stop()
     (ledger,) = site.agent.data.glob("*/ledger.db")
     overwrite(ledger, at=ledger.stat().st_size // 2, size=16_384)
@@ -239,7 +291,7 @@ def test_deeper_damage_is_opened_counted_and_reported(site: EdgeSite) -> None:
     recovery = Recovery("16 KiB in the middle of the ledger and a spot of the raw log overwritten")
     with recovery:
         site.agent.start()
-    spool = site.agent.status()["spool"]
+    spool = site.agent.told()["spool"]
     assert (spool["revision"], spool["setAside"]) == (1, 1)
     metrics = (site.agent.get("/metrics") or b"").decode()
     assert "edgeglm_agent_spool_ledger_revision 1.0" in metrics
@@ -248,7 +300,7 @@ def test_deeper_damage_is_opened_counted_and_reported(site: EdgeSite) -> None:
     wait_for(site.agent.settled, "does not recover", seconds=120)
 
     listener.assert_no_contradiction()
-    assert site.agent.status()["books"]["balanced"]
+    assert site.agent.told()["books"]["balanced"]
     recovery.tell(questionsBefore=before, questionsReadAgain=spool["waiting"], contradictions=0)
 
 

@@ -44,7 +44,16 @@ def test_the_status_tells_bundle_books_spool_and_endpoints(site: EdgeSite) -> No
             "name": "engine",
             "state": "Closed",
             "lastError": "",
-            "load": {"width": 2, "inFlight": 0, "busy": 0, "cuts": 0},
+            "load": {
+                "width": 2,
+                "inFlight": 0,
+                "busy": 0,
+                "cuts": 0,
+                "withheld": 0,
+                "disguised": 0,
+                "paced": 0,
+                "spent": 0,
+            },
         }
     ]
     assert site.agent.get("/livez") == b"ok\n"

@@ -14,8 +14,10 @@ import pytest
 
 from edgeglm_agent.health.json_log import JsonFormatter
 from edgeglm_agent.reason.client import Client
+from edgeglm_agent.reason.gate import Gate
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.router import Router
+from edgeglm_agent.reason.sends import FreeSends
 from edgeglm_agent.rehearse.graph_file import REHEARSAL, bundle_for, load_graph
 from edgeglm_agent.rehearse.oracle import Engine
 from edgeglm_agent.rehearse.replay import Replay
@@ -94,7 +96,7 @@ def outcome_of(folder: Path, bundle: Bundle, said: Iterable[Said], ear: Ear) -> 
 
 async def _outcome_of(folder: Path, bundle: Bundle, said: Iterable[Said], ear: Ear) -> Outcome:
     client = Client()
-    router = Router(client)
+    router = Router(client, Gate(b"key"), FreeSends())
     router.set_endpoints(bundle.endpoints, ceiling=4)
     replay = Replay(folder, bundle, Engine(router), concurrency=4)
     try:

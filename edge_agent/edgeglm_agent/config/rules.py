@@ -13,7 +13,7 @@ from edgeglm_agent.config.problem import Problem
 from edgeglm_agent.config.source_rules import problems_of_source
 from edgeglm_agent.graph.late import MAX_KEPT_PANES
 from edgeglm_agent.mqtt.address import BadAddress, parse_address
-from edgeglm_api.bundle import Bundle, Graph
+from edgeglm_api.bundle import Bundle, Endpoint, Graph
 from edgeglm_api.derivation import problems_of_derived
 from edgeglm_api.echo import heard_by, meetings
 from edgeglm_api.sensor_graph import Question, Window
@@ -52,13 +52,23 @@ def _bundle(bundle: Bundle) -> _Found:
     yield from _unique("graphs", "uid", [graph.uid for graph in bundle.graphs])
     yield from _sessions(bundle.graphs)
     yield from _unique("endpoints", "name", [endpoint.name for endpoint in bundle.endpoints])
-    for at, endpoint in enumerate(bundle.endpoints):
-        if not endpoint.url.startswith(("http://", "https://")):
-            yield f"endpoints[{at}].url", f"{endpoint.url!r} must begin with http:// or https://"
+    yield from _endpoints(bundle.endpoints)
     known = {endpoint.name for endpoint in bundle.endpoints}
     for at, graph in enumerate(bundle.graphs):
         for field, message in chain(_graph(graph, known), _echoes(at, bundle.graphs)):
             yield f"graphs[{at}].{field}", message
+
+
+def _endpoints(endpoints: Sequence[Endpoint]) -> _Found:
+    for at, endpoint in enumerate(endpoints):
+        if not endpoint.url.startswith(("http://", "https://")):
+            yield f"endpoints[{at}].url", f"{endpoint.url!r} must begin with http:// or https://"
+        for field, value in (
+            ("requestsPerMinute", endpoint.requests_per_minute),
+            ("tokensPerMinute", endpoint.tokens_per_minute),
+        ):
+            if value is not None and value < 1:
+                yield f"endpoints[{at}].{field}", "must be at least 1; leave it out when there is no such limit"
 
 
 def _sessions(graphs: Sequence[Graph]) -> _Found:
@@ -130,6 +140,7 @@ def _reasoning(graph: Graph, endpoints: Collection[str]) -> _Found:
     for at, name in enumerate(graph.reasoning.endpoints):
         if name not in endpoints:
             yield f"reasoning.endpoints[{at}]", f"{name!r} is not among the bundle's endpoints"
+    yield from _data_policy(graph)
     for field, value in (
         ("attemptTimeoutSeconds", graph.reasoning.attempt_timeout_seconds),
         ("freshForSeconds", graph.reasoning.fresh_for_seconds),
@@ -137,6 +148,20 @@ def _reasoning(graph: Graph, endpoints: Collection[str]) -> _Found:
     ):
         if value < 1:
             yield f"reasoning.{field}", "must be at least 1"
+
+
+def _data_policy(graph: Graph) -> _Found:
+    """What contradicts itself. Where nobody said anything of it, the stricter word holds and nothing is refused."""
+    reasoning, policy = graph.reasoning, graph.reasoning.data_policy
+    if policy is None:
+        return
+    if policy.cloud == "Never" and reasoning.route in {"CloudOnly", "PreferCloud", "Escalate"}:
+        yield (
+            "reasoning.dataPolicy",
+            f"lets nothing go to the cloud, and route is {reasoning.route}; change one of them",
+        )
+    if policy.cloud == "Pseudonymised" and graph.question.task == "Custom" and reasoning.route != "EdgeOnly":
+        yield "reasoning.dataPolicy", "leaves out the instructions, by which task Custom asks; use Never or Allowed"
 
 
 def _topology(graph: Graph) -> _Found:

@@ -46,6 +46,11 @@ def answered(db: sqlite3.Connection, request: Request, answer: Answer, spans: Se
     _pass_all(db, take_before(db, uid, partition, oldest_waiting(db, uid, partition)))
 
 
+def passed_over(db: sqlite3.Connection, graph: str, partition: str) -> None:
+    """Let those take their turns that waited for a request which waits on out of its turn."""
+    _pass_all(db, take_before(db, graph, partition, oldest_waiting(db, graph, partition)))
+
+
 def _pass_all(db: sqlite3.Connection, windows: Sequence[QuietWindow]) -> None:
     for each in windows:
         _pass(db, each)

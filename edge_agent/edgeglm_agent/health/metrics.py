@@ -97,9 +97,17 @@ def _books(status: Status) -> Iterator[Metric]:
 def _graphs(status: Status) -> Iterator[Metric]:
     windows = CounterMetricFamily("edgeglm_agent_windows", "Windows by verdict.", labels=["graph", "verdict"])
     answers = CounterMetricFamily("edgeglm_agent_answers", "Answers by status.", labels=["graph", "status"])
+    escalated = CounterMetricFamily(
+        "edgeglm_agent_escalated", "Answers for which the cloud was asked, too.", labels=["graph", "because"]
+    )
     findings = CounterMetricFamily("edgeglm_agent_findings", "What became of findings.", labels=["graph", "event"])
     books = status.books
-    for family, found in ((windows, books.windows), (answers, books.answers), (findings, books.findings)):
+    for family, found in (
+        (windows, books.windows),
+        (answers, books.answers),
+        (escalated, books.escalated),
+        (findings, books.findings),
+    ):
         for graph, counts in found.items():
             for label, n in counts.items():
                 family.add_metric([graph, label], n)
@@ -133,6 +141,7 @@ def _spool(status: Status) -> Iterator[Metric]:
     yield _gauge("dead_letters", "Unusable messages that are kept.", spool.dead_letters.kept)
     yield _counter("dead_letters_forgotten", "Unusable messages not kept any more.", spool.dead_letters.forgotten)
     yield _gauge("requests_waiting", "Requests without an answer.", spool.waiting)
+    yield _gauge("requests_late", "Of these, the ones whose windows are no longer fresh.", spool.late)
     yield _gauge("requests_asking", "Requests that are being asked.", spool.asking)
     yield _gauge("answers_undelivered", "Answers that the broker does not have.", spool.undelivered)
 
@@ -172,11 +181,32 @@ def _loads(status: Status) -> Iterator[Metric]:
     asked = GaugeMetricFamily("edgeglm_agent_endpoint_in_flight", "Requests that it has.", labels=labels)
     busy = CounterMetricFamily("edgeglm_agent_endpoint_busy", "Times that it said that it is full.", labels=labels)
     cuts = CounterMetricFamily("edgeglm_agent_endpoint_cuts", "Times that its width was made smaller.", labels=labels)
+    withheld = CounterMetricFamily(
+        "edgeglm_agent_endpoint_withheld", "Times that nothing might leave the site for it.", labels=labels
+    )
+    disguised = CounterMetricFamily(
+        "edgeglm_agent_endpoint_disguised", "Requests that it got under pseudonyms.", labels=labels
+    )
+    paced = CounterMetricFamily(
+        "edgeglm_agent_endpoint_paced", "Times that a request waited for the next of its minute.", labels=labels
+    )
+    spent = CounterMetricFamily(
+        "edgeglm_agent_endpoint_spent", "Times that it had had a request as often as it may.", labels=labels
+    )
     for endpoint in status.endpoints:
         load = endpoint.load
-        for family, value in ((width, load.width), (asked, load.in_flight), (busy, load.busy), (cuts, load.cuts)):
-            family.add_metric([endpoint.name], value)
-    yield from (width, asked, busy, cuts)
+        for gauge, value in ((width, load.width), (asked, load.in_flight)):
+            gauge.add_metric([endpoint.name], value)
+        for counter, n in (
+            (busy, load.busy),
+            (cuts, load.cuts),
+            (withheld, load.withheld),
+            (disguised, load.disguised),
+            (paced, load.paced),
+            (spent, load.spent),
+        ):
+            counter.add_metric([endpoint.name], n)
+    yield from (width, asked, busy, cuts, withheld, disguised, paced, spent)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

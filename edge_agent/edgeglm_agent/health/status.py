@@ -10,7 +10,7 @@ from edgeglm_agent.config.pins import RefusedGraph
 from edgeglm_agent.config.watch import Applied
 from edgeglm_agent.pipeline import books as entries
 from edgeglm_agent.pipeline.books import imbalance
-from edgeglm_agent.reason.router import Load
+from edgeglm_agent.reason.known import Load
 from edgeglm_agent.spool.checkpoints import Book
 
 
@@ -47,6 +47,8 @@ class BooksStatus(msgspec.Struct, frozen=True, rename="camel"):
     """Graph to what became of its windows."""
     answers: dict[str, dict[str, int]]
     """Graph to answers by status."""
+    escalated: dict[str, dict[str, int]]
+    """Graph to answers for which the cloud was asked after the site's engine, by reason."""
     findings: dict[str, dict[str, int]]
     """Graph to what became of findings; `held` counts answers that were not sent, since nothing in them was new."""
     waiting_dropped: dict[str, dict[str, int]]
@@ -71,6 +73,8 @@ class SpoolStatus(msgspec.Struct, frozen=True, rename="camel"):
     backlog: int
     """Entries of the raw log that are not folded yet."""
     waiting: int
+    late: int
+    """Of those that wait, the requests whose windows are no longer fresh."""
     undelivered: int
     asking: int
     blocked: str
@@ -180,6 +184,7 @@ def books_status(
         balanced=not off,
         windows=_by_graph(counts, "windows.", names),
         answers=_by_graph(counts, "answers.", names),
+        escalated=_by_graph(counts, entries.ESCALATED, names),
         findings=_by_graph(counts, "findings.", names),
         waiting_dropped=_by_graph(counts, entries.WAITING_DROPPED, names),
     )

@@ -22,6 +22,7 @@ from edgeglm_agent.graph.trim import trim
 from edgeglm_agent.identity import RequestKey, request_id
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.pipeline.closed import Closed
+from edgeglm_agent.reason.gate import disclosure_of
 from edgeglm_agent.reason.request import Request
 from edgeglm_api.bundle import Graph
 from edgeglm_api.sensor_graph import When
@@ -75,6 +76,7 @@ def _request(closed: Closed, site: Site, graph: EntityGraph) -> Request:
     era, window = closed.era, closed.window
     caps, revision = era.rules.graph, closed.made.revision if closed.made else 0
     supersedes = _identity(closed, site, revision - 1) if closed.made and revision and closed.made.told else ""
+    subject = trim(graph, max_nodes=caps.max_nodes, max_edges=caps.max_edges)
     story = f"{era.digest[:12]}|{signature(graph.evidence)}"
     return Request(
         id=_identity(closed, site, revision),
@@ -87,7 +89,7 @@ def _request(closed: Closed, site: Site, graph: EntityGraph) -> Request:
         expires_ns=(closed.belated_ns or window.end_ns) + era.rules.reasoning.fresh_for_seconds * NANOS_PER_SECOND,
         # No other window is told in place of one that was made anew: who holds the answer before must hear of it.
         signature=f"{story}|{supersedes}" if supersedes else story,
-        subject=trim(graph, max_nodes=caps.max_nodes, max_edges=caps.max_edges),
+        subject=subject,
         question=era.rules.question,
         reasoning=era.rules.reasoning,
         output=era.rules.output,
@@ -95,6 +97,7 @@ def _request(closed: Closed, site: Site, graph: EntityGraph) -> Request:
         findings=era.rules.findings,
         revision=revision,
         supersedes=supersedes,
+        disclosure=disclosure_of(era.rules, subject),
         belated=bool(closed.belated_ns),
     )
 

@@ -3,6 +3,7 @@
 Under Reject nothing is dropped for want of room: the broker keeps what comes, and the fold waits. Under DropOldest what
 has waited longest goes, until an eighth of the spool is free: questions first, since they are older than any reading
 that is not folded yet; then readings, when it is not questions that hold the fold up; then answers no broker takes.
+Under DropLowestPriority it is the questions of the least urgent graphs that go first, and the oldest of them.
 """
 
 import logging
@@ -40,6 +41,7 @@ class Room:
         self._docket = docket
         self._clock = clock
         self._drops = False
+        self._by_priority = False
         self._short = False
         self._max_age_ns: int | None = None
         self._looked_ns = 0
@@ -47,7 +49,8 @@ class Room:
     def apply(self, limits: Limits) -> None:
         """Take on the policy of a bundle."""
         seconds = limits.spool_max_age_seconds
-        self._drops = limits.spool_on_full == "DropOldest"
+        self._drops = limits.spool_on_full != "Reject"
+        self._by_priority = limits.spool_on_full == "DropLowestPriority"
         self._max_age_ns = None if seconds is None else seconds * NANOS_PER_SECOND
 
     def make(self) -> Progress | None:
@@ -90,7 +93,7 @@ class Room:
     def _make(self) -> Progress | None:
         waiting = count_waiting(self._ledger.db)
         if waiting >= MAX_WAITING or (waiting and self._ledger.size_bytes > self._disk.raw_bytes):
-            return self._drop_requests(SPOOL_FULL, _EVER_NS, waiting // SHARE + 1)
+            return self._drop_some_requests(waiting // SHARE + 1)
         if waiting >= MAX_WAITING // 2:
             return None  # the fold goes on by itself now
         if self._pipeline.backlog and (told := self._pipeline.drop()).folded:
@@ -99,6 +102,12 @@ class Room:
 
     def _drop_waiting(self, reason: str, before_ns: int, most: int) -> Progress | None:
         return self._drop_requests(reason, before_ns, most) or self._drop_answers(reason, before_ns, most)
+
+    def _drop_some_requests(self, most: int) -> Progress | None:
+        if not self._by_priority:
+            return self._drop_requests(SPOOL_FULL, _EVER_NS, most)
+        dropped = self._docket.drop_least_urgent(most, entry=f"{WAITING_DROPPED}requests.{SPOOL_FULL}")
+        return self._made(dropped, answers=dropped)
 
     def _drop_requests(self, reason: str, before_ns: int, most: int) -> Progress | None:
         """Tell the windows of the oldest requests as expired, in one answer a partition."""

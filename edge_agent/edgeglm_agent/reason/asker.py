@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import msgspec
 
 from edgeglm_agent.graph.encode import Detail
 from edgeglm_agent.reason.check import Checked, check
+from edgeglm_agent.reason.disguise import View
 from edgeglm_agent.reason.errors import Because, Declined
 from edgeglm_agent.reason.form import Body
 from edgeglm_agent.reason.outcome import Span, answer_to
@@ -19,6 +21,7 @@ from edgeglm_agent.reason.tasks import TASKS
 from edgeglm_agent.reason.urgency import Urgency, vllm_priority
 from edgeglm_agent.untrusted import cleaned, defused
 from edgeglm_api.answer import Answer, ModelUse, Validation
+from edgeglm_api.bundle import Place
 
 _CUT_OFF = "was cut off at max_tokens; be shorter"
 
@@ -27,18 +30,28 @@ class _Attempt(msgspec.Struct, frozen=True):
     routed: Routed
     readable: bool
     checked: Checked
+    told: tuple[str, ...]
+    """What is wrong with it, in the names of who was asked."""
 
     @property
     def usable(self) -> bool:
         return self.readable and self.checked.usable
 
 
-async def ask(request: Request, spans: list[Span], router: Router, *, urgency: Urgency = Urgency.NORMAL) -> Answer:
-    """Return the answer to a request; raises NobodyAnswers when it has to wait."""
+async def ask(
+    request: Request,
+    spans: list[Span],
+    router: Router,
+    *,
+    urgency: Urgency = Urgency.NORMAL,
+    place: Place | None = None,
+) -> Answer:
+    """Return the answer of one of its engines, or of those at a place; raises NobodyAnswers when it has to wait."""
     began = time.monotonic()
+    inquiry = _Inquiry(request, router, urgency, place)
     for detail in Detail:
         try:
-            attempts = await _attempts(request, urgency, detail, router)
+            attempts = await _attempts(inquiry, detail)
         except Declined as error:
             if error.because is Because.TOO_LONG and detail is not Detail.ANOMALOUS:
                 continue
@@ -49,31 +62,51 @@ async def ask(request: Request, spans: list[Span], router: Router, *, urgency: U
     raise AssertionError("the last detail either answers or is declined")
 
 
+@dataclass(frozen=True, slots=True)
+class _Inquiry:
+    request: Request
+    router: Router
+    urgency: Urgency
+    place: Place | None
+
+
 class _Asked(msgspec.Struct, frozen=True):
     detail: Detail
     seconds: float
 
 
-async def _attempts(request: Request, urgency: Urgency, detail: Detail, router: Router) -> list[_Attempt]:
-    messages = question(request, detail)
-    first = await _attempt(request, urgency, messages, router)
-    if first.usable:
-        return [first]
-    problems = first.checked.refused
-    again = repair(messages, first.routed.reply.text, problems)
-    return [first, await _attempt(request, urgency, again, router)]
+async def _attempts(inquiry: _Inquiry, detail: Detail) -> list[_Attempt]:
+    first = await _attempt(inquiry, detail)
+    return [first] if first.usable else [first, await _attempt(inquiry, detail, before=first)]
 
 
-async def _attempt(request: Request, urgency: Urgency, messages: Messages, router: Router) -> _Attempt:
-    task, reasoning = TASKS[request.question.task], request.reasoning
-    body = _body(request, messages) | {"priority": vllm_priority(urgency)}
-    routed = await router.ask(reasoning.endpoints, body, reasoning.attempt_timeout_seconds)
+async def _attempt(inquiry: _Inquiry, detail: Detail, *, before: _Attempt | None = None) -> _Attempt:
+    def compose(view: View) -> Body:
+        body = _body(view.request, _messages(view, detail, before))
+        return body | {"priority": vllm_priority(inquiry.urgency)}
+
+    return _judged(inquiry.request, await inquiry.router.ask(inquiry.request, compose, inquiry.place))
+
+
+def _messages(view: View, detail: Detail, before: _Attempt | None) -> Messages:
+    """Put the question, and what was wrong with the first answer: to who sees other names, the question only."""
+    messages = question(view.request, detail)
+    if before is None or before.routed.view != view:
+        return messages
+    return repair(messages, before.routed.reply.text, before.told)
+
+
+def _judged(request: Request, routed: Routed) -> _Attempt:
+    task, view = TASKS[request.question.task], routed.view
     try:
         said = read_said(routed.reply.text, task.said)
+        real = view.resolved(said, task.said) if view.names else said
     except Unreadable as error:
         problem = _CUT_OFF if routed.reply.cut_off else f"is not of the schema: {error}"
-        return _Attempt(routed, readable=False, checked=Checked(refused=(problem,)))
-    return _Attempt(routed, readable=True, checked=check(task, said, request.subject, request.question))
+        return _Attempt(routed, readable=False, checked=Checked(refused=(problem,)), told=(problem,))
+    seen = check(task, said, view.request.subject, view.request.question)
+    checked = check(task, real, request.subject, request.question) if view.names else seen
+    return _Attempt(routed, readable=True, checked=checked, told=seen.refused)
 
 
 def _told(problems: Iterable[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from edgeglm_agent.reason.errors import Because, Busy, Declined, EngineError, Failed, TimedOut, Unreachable
+from edgeglm_agent.reason.errors import Because, Busy, Declined, EngineError, Failed, NotReached, TimedOut, Unreachable
 from edgeglm_api.bundle import Endpoint
 
 MAX_REPLY_BYTES: Final = 1024 * 1024
@@ -61,6 +61,8 @@ class Client:
                         raw += more
                     status = response.status
                     retry_after = response.headers.get("Retry-After")
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotReached(f"{endpoint.name}: {str(error) or 'no connection in time'}") from error
         except TimeoutError as error:
             raise TimedOut(f"{endpoint.name}: no answer within {timeout_seconds:g} s") from error
         except (aiohttp.ClientError, OSError) as error:

@@ -1,26 +1,36 @@
 """The requests as the reasoner sees them: claimed, answered, expired. Runs on the ledger's thread."""
 
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from typing import Final
 
 import msgspec
 
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.findings import turns
-from edgeglm_agent.reason.in_turn import Line
+from edgeglm_agent.graph.evidence import speaks_for_itself
+from edgeglm_agent.pipeline.books import ESCALATED, TOO_MANY_LATE, WAITING_DROPPED
+from edgeglm_agent.reason.gate import kept_at_site
+from edgeglm_agent.reason.late_share import Lines
 from edgeglm_agent.reason.outcome import Span, answer_to
 from edgeglm_agent.reason.places import Routes, placed
-from edgeglm_agent.reason.plan import Key, Plan, plan
+from edgeglm_agent.reason.plan import Key, Plan, plan, plan_late
 from edgeglm_agent.reason.request import Request
-from edgeglm_agent.reason.urgency import Urgency
+from edgeglm_agent.reason.sends import MOST_SENDS
+from edgeglm_agent.reason.urgency import URGENCY, Urgency
 from edgeglm_agent.spool.checkpoints import add_to_book
 from edgeglm_agent.spool.ledger import Ledger
 from edgeglm_agent.spool.requests import (
     Waiting,
     arrived,
+    count_late,
+    count_sends,
     cover,
     forget_old,
+    join_covered,
     load_request,
+    mark_late,
     newest_row,
     spans,
     waiting,
@@ -29,6 +39,10 @@ from edgeglm_agent.spool.requests import (
 from edgeglm_api.answer import Answer
 
 KEEP_CLOSED = 5000
+MAX_SPANS: Final = 256
+"""Spans of time that one question about late windows speaks for; beyond it the oldest are told as one."""
+MAX_LATE: Final = 1000
+"""Requests that wait on though they are no longer fresh: half of what may wait at all, the rest is for fresh ones."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -38,6 +52,8 @@ class Claim(msgspec.Struct, frozen=True):
     request: Request
     spans: list[Span]
     urgency: Urgency
+    late: bool = False
+    """Whether its windows are no longer fresh."""
 
 
 class Docket:
@@ -50,27 +66,27 @@ class Docket:
         self._ledger = ledger
         self._clock = clock
         self._busy: set[Key] = set()
-        self._line = Line()
-        self._late: dict[Key, Plan] = {}
+        self._lines = Lines()
+        self._expired: dict[Key, Plan] = {}
         self._newest = 0
         """The number of the newest request that is known here."""
 
     def claim(
         self, most: int, routes: Routes | None = None, free: Mapping[str, int] | None = None
     ) -> tuple[list[Claim], int]:
-        """Answer what is too late, claim up to so many of the rest; return the claims and the number that expired.
+        """See to what is too late, claim up to so many of the rest; return the claims and the number that expired.
 
         Where routes are known, only what finds a place at a free endpoint is claimed.
         """
         self._catch_up()
-        expired = self._expire_late()
-        turns = list(placed(self._line, routes or {}, free or {}, most=most))
+        expired = self._see_to_expired()
+        taken = list(placed(self._lines, routes or {}, free or {}, most=most))
         try:
-            return [self._claim(each) for each in turns], expired
+            return [self._claim(each) for each in taken], expired
         except BaseException:
-            for each in turns:
+            for each in taken:
                 self._busy.discard(each.key)
-                self._line.enter(each)
+                self._lines.enter(each)
             raise
 
     def answer(self, claim: Claim, answer: Answer) -> None:
@@ -81,7 +97,7 @@ class Docket:
         """Do the same for several, all of them or none."""
         with self._ledger.transaction() as db:
             for claim, answer in answered:
-                turns.answered(db, claim.request, answer, claim.spans)
+                _store(db, claim, answer)
             forget_old(db, keep=KEEP_CLOSED)
         for claim, _answer in answered:
             self.release(claim)
@@ -96,8 +112,19 @@ class Docket:
 
         Their windows are told as expired, in one answer a partition, and counted under an entry of the books.
         """
-        rows = [row for row in waiting(self._ledger.db) if row.end_ns < before_ns and _key(row) not in self._busy]
-        oldest = sorted(rows, key=lambda row: row.start_ns)[:most]
+        rows = (row for row in waiting(self._ledger.db) if row.end_ns < before_ns)
+        return self._give_up(rows, most, entry)
+
+    def drop_least_urgent(self, most: int, *, entry: str) -> int:
+        """Do the same with requests of the lowest priority that there is, oldest first; none of a higher one goes."""
+        rows = [row for row in waiting(self._ledger.db) if _key(row) not in self._busy]
+        lowest = max((URGENCY[row.priority] for row in rows), default=Urgency.LOW)
+        return self._give_up((row for row in rows if URGENCY[row.priority] is lowest), most, entry)
+
+    def _give_up(self, rows: Iterable[Waiting], most: int, entry: str) -> int:
+        """Answer `Expired` for the oldest that nobody is being asked about, one answer a partition."""
+        idle = (row for row in rows if _key(row) not in self._busy)
+        oldest = sorted(idle, key=lambda row: row.start_ns)[:most]
         for key, group in groupby(sorted(oldest, key=lambda row: (_key(row), row.start_ns)), key=_key):
             *covers, last = (row.id for row in group)
             self._expire(last, covers, entry=entry)
@@ -111,29 +138,56 @@ class Docket:
             for key in arrived(self._ledger.db, after=self._newest):
                 self._plan(key)
             self._newest = newest
-        for key in self._line.overdue(self._clock()):
+        for key in self._lines.fresh.overdue(self._clock()):
             self._plan(key)
 
     def _plan(self, key: Key) -> None:
-        self._line.leave(key)
-        self._late.pop(key, None)
+        self._lines.leave(key)
+        self._expired.pop(key, None)
         rows = [] if key in self._busy else waiting_of(self._ledger.db, *key)
-        if not rows:
-            return
-        each = plan(rows, self._clock())
-        if each.expired:
-            self._late[key] = each
-        else:
-            self._line.enter(each)
+        fresh, late = [row for row in rows if not row.late], [row for row in rows if row.late]
+        each = plan(fresh, self._clock()) if fresh else None
+        if each is not None and each.expired:
+            self._expired[key] = each
+        elif each is not None:
+            self._lines.enter(each)
+        if late:
+            self._lines.enter(plan_late(late))
 
-    def _expire_late(self) -> int:
+    def _see_to_expired(self) -> int:
         expired = 0
-        while self._late:
-            each = next(iter(self._late.values()))
-            self._expire(each.request_id, each.covers)
+        while self._expired:
+            each = next(iter(self._expired.values()))
+            self._pass_over(each)
             self._plan(each.key)
             expired += 1
         return expired
+
+    def _pass_over(self, each: Plan) -> None:
+        """Let what is no longer fresh wait on, out of its turn, or answer for it."""
+        if each.after_fresh == "Skip":
+            self._expire(each.request_id, each.covers)
+            return
+        with self._ledger.transaction() as db:
+            if each.after_fresh == "Summarise":
+                self._summarise(db, each)
+            else:
+                mark_late(db, [*each.covers, each.request_id])
+            turns.passed_over(db, *each.key)
+        if (too_many := count_late(self._ledger.db) - MAX_LATE) > 0:
+            rows = (row for row in waiting(self._ledger.db) if row.late)
+            self._give_up(rows, too_many, f"{WAITING_DROPPED}requests.{TOO_MANY_LATE}")
+
+    def _summarise(self, db: sqlite3.Connection, each: Plan) -> None:
+        """Have one request speak for all that is late in the partition: that of before, unless this one has more."""
+        before = [row for row in waiting_of(db, *each.key) if row.late]
+        loud = [row.id for row in before if row.breach]
+        said = load_request(db, each.request_id)
+        speaker = loud[-1] if loud and not speaks_for_itself(said.subject.evidence) else each.request_id
+        everybody = [*(row.id for row in before), *each.covers, each.request_id]
+        cover(db, [name for name in everybody if name != speaker], speaker)
+        join_covered(db, speaker, most=MAX_SPANS)
+        mark_late(db, [speaker])
 
     def _claim(self, each: Plan) -> Claim:
         db = self._ledger.db
@@ -141,18 +195,34 @@ class Docket:
             with self._ledger.transaction():
                 cover(db, each.covers, each.request_id)
         self._busy.add(each.key)
-        return Claim(each.key, load_request(db, each.request_id), spans(db, each.request_id), each.urgency)
+        request = load_request(db, each.request_id)
+        return Claim(each.key, request, spans(db, each.request_id), each.urgency, late=each.late)
 
     def _expire(self, request_id: str, covers: Sequence[str], *, entry: str = "") -> None:
         with self._ledger.transaction() as db:
             cover(db, covers, request_id)
         request = load_request(self._ledger.db, request_id)
         covered = spans(self._ledger.db, request_id)
+        reason = "" if entry else kept_at_site(request) or self._spent(request_id)
         with self._ledger.transaction() as db:
-            turns.answered(db, request, answer_to(request, "Expired", covered), covered)
+            turns.answered(db, request, answer_to(request, "Expired", covered, reason=reason), covered)
             if entry:
                 add_to_book(db, (request.graph_uid, "", entry), len(covered))
             forget_old(db, keep=KEEP_CLOSED)
+
+    def _spent(self, request_id: str) -> str:
+        if count_sends(self._ledger.db, request_id) < MOST_SENDS:
+            return ""
+        return "its endpoint charges for requests, and those that a window may have came to nothing"
+
+
+def _store(db: sqlite3.Connection, claim: Claim, answer: Answer) -> None:
+    request = claim.request
+    if claim.late:
+        request, answer = msgspec.structs.replace(request, belated=True), msgspec.structs.replace(answer, late=True)
+    turns.answered(db, request, answer, claim.spans)
+    if answer.model is not None and answer.model.escalated:
+        add_to_book(db, (request.graph_uid, "", f"{ESCALATED}{answer.model.escalated}"))
 
 
 def _key(row: Waiting) -> Key:

@@ -2,6 +2,7 @@
 
 EngineError
 ├── Unreachable     refused or reset; another endpoint may do
+│   ├── NotReached  no connection came about, so nothing was sent
 │   └── TimedOut    no answer in time
 ├── Busy            503 or 429, or draining; the same endpoint will do later, after `.retry_after` seconds if it said so
 ├── Failed          5xx or an answer that is no completion; the engine is ill
@@ -17,6 +18,10 @@ class EngineError(Exception):
 
 class Unreachable(EngineError):  # noqa: N818 - names what is the case
     """Nobody answered."""
+
+
+class NotReached(Unreachable):
+    """Nobody was there to hear it."""
 
 
 class TimedOut(Unreachable):

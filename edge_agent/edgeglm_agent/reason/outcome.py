@@ -23,6 +23,7 @@ def answer_to(  # noqa: PLR0913 - the fields of an answer
     model: ModelUse | None = None,
     validation: Validation | None = None,
     truncated: bool = False,
+    reason: str = "",
 ) -> Answer:
     """Return the answer to a request, for all windows that it speaks for."""
     checked = checked or Checked()
@@ -36,6 +37,7 @@ def answer_to(  # noqa: PLR0913 - the fields of an answer
         site=request.site,
         windows=tuple(TimeSpan(start=rfc3339(start), end=rfc3339(end)) for start, end in joined(spans)),
         status=status,
+        reason=reason,
         findings=checked.findings,
         inferred_edges=checked.inferred_edges,
         labels=checked.labels,

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from edgeglm_agent.reason.in_turn import Line
+from edgeglm_agent.reason.late_share import TakesTurns
 from edgeglm_agent.reason.plan import Plan
 
 Routes = Mapping[str, Sequence[str]]
 """Graph uid to the endpoints that may be asked, first choice first."""
 
 
-def placed(line: Line, routes: Routes, free: Mapping[str, int], *, most: int) -> Iterator[Plan]:
+def placed(line: TakesTurns, routes: Routes, free: Mapping[str, int], *, most: int) -> Iterator[Plan]:
     """Take up to so many out of the line that find a place, each at the first endpoint of its route that has one left.
 
     What a graph asks that the site no longer has is let through: its requests know their endpoints themselves.

@@ -3,7 +3,8 @@
 At most one request of a graph and partition is in flight. Waiting ones that follow each other, under the same rules and
 with the same that is unusual (or nothing), are told by the newest of them; a window in which a limit was passed or a
 state changed is always asked about itself. Of one window only the newest revision is asked about. Of those that are too
-old nobody is asked: the newest gets one `Expired` answer for all.
+old nobody is asked, and the newest gets one `Expired` answer for all, unless the graph has a use for them: then they
+wait on, out of their turn, each by itself or all of a partition as one.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import msgspec
 
 from edgeglm_agent.reason.urgency import URGENCY, Urgency
 from edgeglm_agent.spool.requests import Waiting
+from edgeglm_api.sensor_graph import AfterFresh
 
 Key = tuple[str, str]
 """Graph and partition."""
@@ -31,17 +33,35 @@ class Plan(msgspec.Struct, frozen=True):
     since_ns: int
     """When the oldest of its windows ended."""
     urgency: Urgency
+    after_fresh: AfterFresh = "Skip"
+    """What is to become of what is expired."""
+    late: bool = False
+    """Whether it waits out of its turn."""
 
 
 def plan(rows: Sequence[Waiting], now_ns: int) -> Plan:
-    """Return what to do about a partition next; its rows wait, oldest first."""
-    late = list(takewhile(lambda row: row.expires_ns < now_ns, rows))
-    run = late or _story(rows)
+    """Return what to do about a partition next; its rows wait for their turn, oldest first."""
+    run = list(takewhile(lambda row: row.expires_ns < now_ns, rows))
+    if not run:
+        story = _story(rows)
+        return _plan(story, story[-1])
+    after = run[-1].after_fresh
+    loud = [row for row in run if row.breach] if after == "Summarise" else []
+    return msgspec.structs.replace(_plan(run, (loud or run)[-1]), expired=True, after_fresh=after)
+
+
+def plan_late(rows: Sequence[Waiting]) -> Plan:
+    """Return what to ask next about a partition of what is no longer fresh; its rows wait out of their turn."""
+    story = _story(rows)
+    return msgspec.structs.replace(_plan(story, story[-1]), urgency=Urgency.LOW, late=True)
+
+
+def _plan(run: Sequence[Waiting], speaker: Waiting) -> Plan:
     return Plan(
-        key=(rows[0].graph, rows[0].partition),
-        request_id=run[-1].id,
-        covers=tuple(row.id for row in run[:-1]),
-        expired=bool(late),
+        key=(run[0].graph, run[0].partition),
+        request_id=speaker.id,
+        covers=tuple(row.id for row in run if row.id != speaker.id),
+        expired=False,
         expires_ns=run[0].expires_ns,
         since_ns=run[0].end_ns,
         urgency=min(URGENCY[row.priority] for row in run),

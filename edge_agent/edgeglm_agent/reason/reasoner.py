@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
-from edgeglm_agent.reason.asker import ask
+from edgeglm_agent.reason.by_route import ask_by_route
 from edgeglm_agent.reason.docket import Claim, Docket
 from edgeglm_agent.reason.intake import Intake
 from edgeglm_agent.reason.places import Routes
@@ -78,7 +78,7 @@ class Reasoner:
 
     async def _is_answered(self, claim: Claim) -> bool:
         try:
-            answer = await ask(claim.request, claim.spans, self._router, urgency=claim.urgency)
+            answer = await ask_by_route(claim.request, claim.spans, self._router, urgency=claim.urgency)
             await self._intake.store(claim, answer)
             self._on_answer()
         except NobodyAnswers:

@@ -8,7 +8,17 @@ import msgspec
 
 from edgeglm_agent.graph.model import EntityGraph
 from edgeglm_api.bundle import Reasoning
-from edgeglm_api.sensor_graph import Findings, Output, Question
+from edgeglm_api.sensor_graph import Findings, Output, Question, ToCloud
+
+
+class Disclosure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What of a question may leave the site, by the rules that it was made under."""
+
+    cloud: ToCloud
+    words: tuple[str, ...] = ()
+    """Labels that carry no name, and words of states and events that the rules list: any other may be whatever a
+    device says.
+    """
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -35,6 +45,8 @@ class Request(msgspec.Struct, frozen=True):
     """How often the window was made anew."""
     supersedes: str = ""
     """The id of the revision before, when anybody was asked about the window by then."""
+    disclosure: Disclosure | None = None
+    """None for what was stored before there was a data policy."""
     belated: bool = False
     """Whether windows after it were made before: it comes out of its turn, and says nothing about now."""
 

@@ -3,88 +3,82 @@
 import asyncio
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from edgeglm_agent.reason.breaker import Breaker
 from edgeglm_agent.reason.client import Client, Reply
-from edgeglm_agent.reason.errors import Because, Busy, Declined, EngineError, TimedOut
+from edgeglm_agent.reason.disguise import View
+from edgeglm_agent.reason.errors import Because, Busy, Declined, EngineError, NotReached, TimedOut
 from edgeglm_agent.reason.form import Body, Form, for_scheduling, in_form
-from edgeglm_agent.reason.width import Width
-from edgeglm_api.bundle import Endpoint
+from edgeglm_agent.reason.gate import Gate
+from edgeglm_agent.reason.known import Known, Load
+from edgeglm_agent.reason.rate import about_tokens
+from edgeglm_agent.reason.request import Request
+from edgeglm_agent.reason.sends import Sends
+from edgeglm_api.bundle import Endpoint, Place
+
+Compose = Callable[[View], Body]
+"""Puts what an endpoint may see of a request into words."""
 
 log = logging.getLogger(__name__)
 
 
 class Routed(msgspec.Struct, frozen=True):
-    """A reply, and who gave it."""
+    """A reply, who gave it, and to what."""
 
     endpoint: Endpoint
     reply: Reply
-
-
-class Load(msgspec.Struct, frozen=True, rename="camel"):
-    """What an endpoint has to do, and how much it is given."""
-
-    width: int
-    """How many requests it may have at once, as far as is known by now."""
-    in_flight: int
-    busy: int
-    """How often it said that it is full."""
-    cuts: int
-    """How often it was given less."""
+    view: View
 
 
 class NobodyAnswers(Exception):  # noqa: N818 - names what is the case
     """No endpoint could be asked now; later one may."""
 
 
-class Router:
-    """Owner of what is known of each endpoint: its breaker, its width, and the form that it takes."""
+class NotNow(EngineError):  # noqa: N818 - names what is the case
+    """It was not asked: somebody else has the place."""
 
-    def __init__(self, client: Client) -> None:
+
+class Router:
+    """Owner of what is known of each endpoint."""
+
+    def __init__(self, client: Client, gate: Gate, sends: Sends) -> None:
         self._client = client
-        self._endpoints: dict[str, Endpoint] = {}
-        self._breakers: dict[str, Breaker] = {}
-        self._widths: dict[str, Width] = {}
-        self._forms: dict[str, Form] = {}
-        """The best form that each endpoint was seen to take, where it is not the full one."""
-        self.last_errors: dict[str, str] = {}
+        self._gate = gate
+        self._sends = sends
+        self._known: dict[str, Known] = {}
 
     def set_endpoints(self, endpoints: Iterable[Endpoint], *, ceiling: int) -> None:
-        """Take on the endpoints of a bundle; those that did not change keep what is known of their health.
+        """Take on the endpoints of a bundle; those that did not change keep what is known of them.
 
         `ceiling` is the most that one of them may have at once.
         """
-        wanted = {endpoint.name: endpoint for endpoint in endpoints}
-        self._breakers = {
-            name: self._breakers[name] if self._endpoints.get(name) == endpoint else Breaker()
-            for name, endpoint in wanted.items()
+        before = self._known
+        self._known = {
+            endpoint.name: before[endpoint.name]
+            if endpoint.name in before and before[endpoint.name].endpoint == endpoint
+            else Known(endpoint, ceiling)
+            for endpoint in endpoints
         }
-        self._widths = {
-            name: self._widths[name] if self._endpoints.get(name) == endpoint else Width(ceiling)
-            for name, endpoint in wanted.items()
-        }
-        for width in self._widths.values():
-            width.allow(ceiling)
-        self._forms = {
-            name: form for name, form in self._forms.items() if self._endpoints.get(name) == wanted.get(name)
-        }
-        self.last_errors = {name: error for name, error in self.last_errors.items() if name in wanted}
-        self._endpoints = wanted
+        for known in self._known.values():
+            known.width.allow(ceiling)
 
-    async def ask(self, names: Iterable[str], body: Body, timeout_seconds: float) -> Routed:
-        """Ask the first endpoint that answers.
+    async def ask(self, request: Request, compose: Compose, place: Place | None = None) -> Routed:
+        """Ask the first of the request's endpoints that answers, or of those at a place, in words for what it may see.
 
         Raises NobodyAnswers when none does, and Declined when all that answered will not have this request.
         """
         declined: Declined | None = None
-        for name in names:
-            if not self._admits(name):
+        for name in request.reasoning.endpoints:
+            known = self._known.get(name)
+            if known is None or place not in {None, known.endpoint.place}:
+                continue
+            view = self._view(request, known)
+            if view is None or not known.free(_now()):
                 continue
             try:
-                return await self._ask(name, body, timeout_seconds)
+                return await self._sent(request, known, view, compose(view))
             except Declined as error:
                 declined = error
             except EngineError as error:
@@ -95,54 +89,69 @@ class Router:
 
     def states(self) -> dict[str, str]:
         """Return the state of each endpoint, for people."""
-        return {name: breaker.state for name, breaker in self._breakers.items()}
+        return {name: known.breaker.state for name, known in self._known.items()}
+
+    @property
+    def last_errors(self) -> dict[str, str]:
+        """What went wrong last, where nothing went well since."""
+        return {name: known.last_error for name, known in self._known.items() if known.last_error}
 
     def free(self) -> dict[str, int]:
         """Return for how many more requests each endpoint has room now; one when it is to be tried."""
-        now = asyncio.get_running_loop().time()
-        return {name: self._free(name, now) for name in self._endpoints}
+        now = _now()
+        return {name: known.free(now) for name, known in self._known.items()}
 
     def loads(self) -> dict[str, Load]:
         """Return what each endpoint has to do."""
-        return {
-            name: Load(width=width.now, in_flight=width.in_flight, busy=width.busy, cuts=width.cuts)
-            for name, width in self._widths.items()
-        }
+        return {name: known.load() for name, known in self._known.items()}
 
-    def _free(self, name: str, now: float) -> int:
-        breaker, room = self._breakers[name], self._widths[name].free(now)
-        if breaker.state == "Closed":
-            return room
-        return min(room, 1) if breaker.may_admit(now) else 0
+    def _view(self, request: Request, known: Known) -> View | None:
+        """Return what the endpoint may see; None when that is nothing."""
+        view = self._gate.view(request, known.endpoint)
+        if view is None:
+            known.withheld += 1
+        return view
 
-    def _admits(self, name: str) -> bool:
-        now = asyncio.get_running_loop().time()
-        return name in self._endpoints and self._widths[name].free(now) > 0 and self._breakers[name].admits(now)
-
-    async def _ask(self, name: str, body: Body, timeout_seconds: float) -> Routed:
-        endpoint, breaker, width = self._endpoints[name], self._breakers[name], self._widths[name]
-        time = asyncio.get_running_loop().time
-        began = time()
-        width.began(began)
+    async def _sent(self, request: Request, known: Known, view: View, body: Body) -> Routed:
+        """Ask; of who charges for it, no more often than a request may be sent."""
+        if not known.endpoint.metered:
+            return await self._ask(known, view, body)
+        if not await self._sends.take(request.id):
+            known.spent += 1
+            raise NotNow(f"{known.endpoint.name}: it charges for requests, and has had this one as often as it may")
         try:
-            reply = await self._complete(endpoint, body, timeout_seconds)
-            width.answered(began=began, now=time())
+            return await self._ask(known, view, body)
+        except (NotNow, NotReached, Busy, Declined):
+            await self._sends.give_back(request.id)
+            raise
+
+    async def _ask(self, known: Known, view: View, body: Body) -> Routed:
+        began, tokens = _now(), about_tokens(body)
+        if not known.admits(tokens, began):
+            raise NotNow(f"{known.endpoint.name}: it may not be asked now")
+        known.disguised += bool(view.names)
+        known.width.began(began)
+        try:
+            reply = await self._complete(known, body, view.request.reasoning.attempt_timeout_seconds)
         except BaseException as error:
             # Cancelled, too: a probe that was given up must not leave the breaker waiting for its end.
-            self.last_errors[name] = str(error) or type(error).__name__
-            _learn(error, breaker, width, began=began, now=time())
+            known.last_error = str(error) or type(error).__name__
+            _learn(error, known, began=began, tokens=tokens)
             raise
         finally:
-            width.ended()
-        breaker.succeeded()
-        self.last_errors.pop(name, None)
-        return Routed(endpoint, reply)
+            known.width.ended()
+        known.width.answered(began=began, now=_now())
+        known.rate.settle(tokens, (reply.prompt_tokens + reply.completion_tokens) or tokens, _now())
+        known.breaker.succeeded()
+        known.last_error = ""
+        return Routed(known.endpoint, reply, view)
 
-    async def _complete(self, endpoint: Endpoint, body: Body, timeout_seconds: float) -> Reply:
+    async def _complete(self, known: Known, body: Body, timeout_seconds: float) -> Reply:
         """Ask in the best form that the endpoint is known to take, and in plainer ones while it declines the form."""
+        endpoint = known.endpoint
         heeded = for_scheduling(body, endpoint.scheduling)
         for form in Form:
-            if form < self._forms.get(endpoint.name, Form.FULL):
+            if form < known.form:
                 continue
             try:
                 reply = await self._client.complete(endpoint, in_form(heeded, form), timeout_seconds)
@@ -151,20 +160,26 @@ class Router:
                     raise
                 log.info("%s does not take the form %s: %s", endpoint.name, form.name, error)
                 continue
-            if form is not Form.FULL:
-                self._forms[endpoint.name] = form
+            known.form = form
             return reply
         raise AssertionError("the plainest form is either taken or declined")
 
 
-def _learn(error: BaseException, breaker: Breaker, width: Width, *, began: float, now: float) -> None:
-    """Who declines or is busy is well; who is busy or late has too much to do."""
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _learn(error: BaseException, known: Known, *, began: float, tokens: int) -> None:
+    """Who declines or is busy is well; who is busy or late has too much to do. What was turned away costs no tokens."""
+    now = _now()
     if isinstance(error, Declined | Busy):
-        breaker.succeeded()
+        known.breaker.succeeded()
     else:
-        breaker.failed(now)
+        known.breaker.failed(now)
+    if isinstance(error, Declined | Busy | NotReached):
+        known.rate.settle(tokens, 0, now)
     if isinstance(error, Busy):
         chance = random.random()  # noqa: S311 - spreads load, keeps no secret
-        width.refused(began=began, now=now, retry_after=error.retry_after, chance=chance)
+        known.width.refused(began=began, now=now, retry_after=error.retry_after, chance=chance)
     if isinstance(error, TimedOut):
-        width.timed_out(began=began, now=now)
+        known.width.timed_out(began=began, now=now)

@@ -14,7 +14,9 @@ from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.mqtt.address import BadAddress
 from edgeglm_agent.mqtt.credentials import CredentialFiles
 from edgeglm_agent.reason.client import Client
+from edgeglm_agent.reason.gate import Gate
 from edgeglm_agent.reason.router import Router
+from edgeglm_agent.reason.sends import FreeSends
 from edgeglm_agent.rehearse.graph_file import REHEARSAL, BadGraph, bundle_for, load_graph
 from edgeglm_agent.rehearse.oracle import Engine, Nobody, Oracle
 from edgeglm_agent.rehearse.recorder import Recorder
@@ -27,6 +29,8 @@ from edgeglm_api.sensor_graph import SensorGraph
 EXIT_BAD_INPUT: Final = 2
 REPORT_SECONDS: Final = 10.0
 _ANY_BROKER: Final = "mqtt://recording.invalid"
+_NO_SECRET: Final = b""
+"""The endpoint of a rehearsal is the user's own choice, and is told all."""
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the folder in it is made by tempfile
 
 
@@ -143,7 +147,7 @@ async def _run(folder: Path, bundle: Bundle, recording: Recording, options: argp
 def _oracle(options: argparse.Namespace, client: Client, endpoints: tuple[Endpoint, ...]) -> Oracle:
     if options.endpoint is None:
         return Nobody(options.assume_seconds)
-    router = Router(client)
+    router = Router(client, Gate(_NO_SECRET), FreeSends())
     router.set_endpoints(endpoints, ceiling=options.concurrency)
     return Engine(router)
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import msgspec
 
 from edgeglm_agent.graph.encode import Detail
-from edgeglm_agent.reason.asker import ask
+from edgeglm_agent.reason.by_route import ask_by_route
 from edgeglm_agent.reason.docket import Claim
 from edgeglm_agent.reason.outcome import answer_to
 from edgeglm_agent.reason.prompt import question
@@ -44,7 +44,7 @@ class Engine:
     async def answer(self, claim: Claim) -> Said:
         """Ask as the agent does."""
         began = time.monotonic()
-        answer = await ask(claim.request, claim.spans, self._router, urgency=claim.urgency)
+        answer = await ask_by_route(claim.request, claim.spans, self._router, urgency=claim.urgency)
         return Said(answer, time.monotonic() - began)
 
 

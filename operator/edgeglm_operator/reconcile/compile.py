@@ -17,10 +17,11 @@ from edgeglm_api.edge_site import BundleStatus, EdgeSite
 from edgeglm_api.endpoint_hosts import is_pinned
 from edgeglm_api.inference_service import EdgeTarget, InferenceService
 from edgeglm_api.sensor_graph import Endpoint as GivenEndpoint
-from edgeglm_api.sensor_graph import Route, SensorGraph
+from edgeglm_api.sensor_graph import EndpointLimits, SensorGraph
 from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.placement import sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused
+from edgeglm_operator.reconcile.route import ORDERS, stays_at_site, why_it_stays
 from edgeglm_operator.reconcile.topics import check_topics
 from edgeglm_operator.resources.agent_keys import key_file
 from edgeglm_operator.resources.broker_secrets import ca_file, credentials_folder
@@ -30,13 +31,10 @@ _PARAMETER: Final = re.compile(r"\$\{site\.([A-Za-z][A-Za-z0-9_]*)\}")
 _BROKER: Final = re.compile(r"mqtts?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
-ORDERS: Final[Mapping[Route, tuple[str, ...]]] = {
-    "PreferEdge": ("Edge", "Cloud"),
-    "PreferCloud": ("Cloud", "Edge"),
-    "EdgeOnly": ("Edge",),
-    "CloudOnly": ("Cloud",),
+_CURES: Final = {
+    "Edge": "an edge target that selects node {node}",
+    "Cloud": "a spec.cloud.externalURL that sites can reach",
 }
-"""Where a route asks, first choice first."""
 
 
 class Compiled(NamedTuple):
@@ -230,7 +228,7 @@ def _endpoints(
     reasoning = graph.spec.reasoning
     if reasoning.service_ref is None:
         given = [] if reasoning.endpoint is None else [_given(graph.metadata.name, reasoning.endpoint)]
-        return _in_order(given, reasoning.route) or _no_endpoint(graph, node, "spec.reasoning.endpoint")
+        return _allowed(graph, node, given, "spec.reasoning.endpoint")
     name = reasoning.service_ref.name
     service = services.get(name)
     if service is None:
@@ -239,15 +237,21 @@ def _endpoints(
             f"spec.reasoning.serviceRef: there is no InferenceService {graph.metadata.namespace}/{name}; make it, or"
             f" name another",
         )
-    known = endpoints_of(service, node)
-    return _in_order(known, reasoning.route) or _no_endpoint(graph, node, f"InferenceService {name}")
+    return _allowed(graph, node, endpoints_of(service, node), f"InferenceService {name}")
 
 
 def _given(graph: str, endpoint: GivenEndpoint) -> Endpoint:
     """An endpoint of the user's own. Unless it is on the site's loopback, data that goes there may leave the site."""
     local = urlsplit(endpoint.url).hostname in _LOCAL_HOSTS
+    limits = endpoint.limits or EndpointLimits()
     return Endpoint(
-        name=f"{graph}-endpoint", url=endpoint.url, model=endpoint.model, place="Edge" if local else "Cloud"
+        name=f"{graph}-endpoint",
+        url=endpoint.url,
+        model=endpoint.model,
+        place="Edge" if local else "Cloud",
+        metered=endpoint.metered,
+        requests_per_minute=limits.requests_per_minute,
+        tokens_per_minute=limits.tokens_per_minute,
     )
 
 
@@ -263,17 +267,27 @@ def _not_pinned(endpoints: Sequence[Endpoint], site: EdgeSite) -> Refused | None
     )
 
 
-def _in_order(endpoints: Sequence[Endpoint], route: Route) -> tuple[Endpoint, ...]:
-    return tuple(endpoint for place in ORDERS[route] for endpoint in endpoints if endpoint.place == place)
+def _allowed(graph: SensorGraph, node: Node, known: Sequence[Endpoint], whose: str) -> tuple[Endpoint, ...] | Refused:
+    """Those that the route names, first choice first, as far as the graph's data may go there."""
+    named = tuple(each for place in ORDERS[graph.spec.reasoning.route] for each in known if each.place == place)
+    if not named:
+        return _no_endpoint(graph, node, whose)
+    if not stays_at_site(graph.spec):
+        return named
+    return tuple(each for each in named if each.place == "Edge") or _stays(graph, node, whose)
+
+
+def _stays(graph: SensorGraph, node: Node, whose: str) -> Refused:
+    return Refused(
+        Reason.DATA_STAYS,
+        f"{whose} can be asked from node {node.name} in the cloud only, and {why_it_stays(graph.spec)};"
+        f" say Pseudonymised or Allowed there, or give it {_CURES['Edge'].format(node=node.name)}",
+    )
 
 
 def _no_endpoint(graph: SensorGraph, node: Node, whose: str) -> Refused:
     route = graph.spec.reasoning.route
-    cures = {
-        "Edge": f"an edge target that selects node {node.name}",
-        "Cloud": "a spec.cloud.externalURL that sites can reach",
-    }
-    cure = " or ".join(cures[place] for place in ORDERS[route])
+    cure = " or ".join(_CURES[place] for place in ORDERS[route]).format(node=node.name)
     return Refused(
         Reason.NO_ENDPOINT,
         f"spec.reasoning.route is {route}, and {whose} has nothing to ask from node {node.name};"

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     TOPIC_OVERLAP = "TopicOverlap"
     SERVICE_NOT_FOUND = "InferenceServiceNotFound"
     NO_ENDPOINT = "NoEndpoint"
+    DATA_STAYS = "DataStaysAtSite"
     ENDPOINT_NOT_PINNED = "EndpointNotPinned"
     LEADER_WORKER_SET_MISSING = "LeaderWorkerSetMissing"
     NO_AUTOSCALER = "NoAutoscaler"

@@ -5,15 +5,19 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Literal
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from edgeglm_agent.graph.encode import Detail
 from edgeglm_agent.reason.asker import ask
 from edgeglm_agent.reason.client import Client
+from edgeglm_agent.reason.gate import Gate
+from edgeglm_agent.reason.known import Load
 from edgeglm_agent.reason.prompt import question
 from edgeglm_agent.reason.request import Request
-from edgeglm_agent.reason.router import Load, NobodyAnswers, Router
+from edgeglm_agent.reason.router import NobodyAnswers, Router
+from edgeglm_agent.reason.sends import FreeSends
 from edgeglm_agent.reason.urgency import Urgency
 from edgeglm_api.answer import Answer
 from edgeglm_api.bundle import Endpoint, Reasoning
@@ -48,6 +52,12 @@ def a_request(*anomalous: str, machines: int = 3, endpoints: tuple[str, ...] = (
     )
 
 
+def patient(request: Request) -> Request:
+    """One whose attempts may take as long as a busy machine needs."""
+    reasoning = msgspec.structs.replace(request.reasoning, attempt_timeout_seconds=60)
+    return msgspec.structs.replace(request, reasoning=reasoning)
+
+
 def says(assessment: str, *findings: dict[str, Any]) -> Scripted:
     return Scripted(json.dumps({"assessment": assessment, "findings": findings}))
 
@@ -68,7 +78,7 @@ async def client() -> AsyncIterator[Client]:
 
 
 def a_router(client: Client, *engines: StubEngine) -> Router:
-    router = Router(client)
+    router = Router(client, Gate(b"key"), FreeSends())
     names = ("engine", "spare")
     endpoints = [
         Endpoint(name=name, url=engine.url, model="tiny", place="Edge")
@@ -239,7 +249,7 @@ async def pointer(engine: StubEngine) -> AsyncIterator[str]:
 
 async def test_where_an_endpoint_points_on_to_nothing_is_sent(engine: StubEngine, client: Client, pointer: str) -> None:
     """The data may go to the endpoint's host, and nobody has allowed another."""
-    router = Router(client)
+    router = Router(client, Gate(b"key"), FreeSends())
     router.set_endpoints([Endpoint(name="engine", url=pointer, model="tiny", place="Edge")], ceiling=2)
     with pytest.raises(NobodyAnswers):
         await ask(a_request("m1"), [(0, 1)], router)
@@ -266,7 +276,7 @@ async def test_an_engine_is_told_how_urgent_it_is_only_if_it_goes_by_that(
     engine: StubEngine, client: Client, scheduling: Literal["FCFS", "Priority"], told: list[int | None]
 ) -> None:
     """In the repair, too. On other engines a priority can be an error."""
-    router = Router(client)
+    router = Router(client, Gate(b"key"), FreeSends())
     endpoint = Endpoint(name="engine", url=engine.url, model="tiny", place="Edge", scheduling=scheduling)
     router.set_endpoints([endpoint], ceiling=2)
     left = iter([says("normal"), says("anomaly", GOOD)])

@@ -8,9 +8,11 @@ import msgspec
 
 from edgeglm_agent.reason.client import Client
 from edgeglm_agent.reason.docket import Docket
+from edgeglm_agent.reason.gate import Gate
 from edgeglm_agent.reason.reasoner import Reasoner
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.router import Router
+from edgeglm_agent.reason.sends import FreeSends
 from edgeglm_agent.spool.desk import Desk
 from edgeglm_agent.spool.ledger import Ledger
 from edgeglm_agent.spool.requests import insert_requests
@@ -45,7 +47,7 @@ async def test_who_is_not_answered_does_not_stand_in_the_way_of_others(tmp_path:
     ledger = Ledger(tmp_path / "ledger.db")
     with ledger.transaction() as db:
         insert_requests(db, [one("first", start=100), one("second", start=101)])
-    router, answered = Router(client), asyncio.Event()
+    router, answered = Router(client, Gate(b"key"), FreeSends()), asyncio.Event()
     router.set_endpoints([Endpoint(name="engine", url=engine.url, model="tiny", place="Edge")], ceiling=1)
     reasoner = Reasoner(Docket(ledger, lambda: 110 * SECOND), desk, router, answered.set)
     asking = asyncio.create_task(reasoner.run())

@@ -68,6 +68,7 @@ def a_status(*books: SourceBook, **more: Any) -> Status:
         balanced=True,
         windows={},
         answers={"line": {"Ok": 2, "Expired": 1}, "pumps": {"Ok": 3, "Abstained": 1}},
+        escalated={},
         findings={},
         waiting_dropped={},
     )

@@ -1,5 +1,6 @@
 """What is dropped when the spool is full, or when something waits for too long; that, in what order, and counted."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from edgeglm_agent.reason.docket import Docket
 from edgeglm_agent.spool.answers import count_undelivered
 from edgeglm_agent.spool.disk import Disk
 from edgeglm_agent.spool.entry import Entry
-from edgeglm_agent.spool.requests import MAX_WAITING, count_waiting
-from edgeglm_api.bundle import Limits
-from edgeglm_api.sensor_graph import Question
+from edgeglm_agent.spool.requests import MAX_WAITING, count_waiting, waiting
+from edgeglm_api.bundle import Bundle, Graph, Limits
+from edgeglm_api.sensor_graph import Priority, Question
 from tests.edge.bundles import GRAPH_UID, a_bundle, a_graph, a_source
 
 from .machine import Machine
@@ -43,8 +44,9 @@ class Full(Disk):
 class Site:
     """A machine, and what makes room in it."""
 
-    def __init__(self, folder: Path, **limits: Any) -> None:
-        bundle = a_bundle(ALWAYS, limits=Limits(spool_max_bytes=CAP, max_concurrency=1, **limits))
+    def __init__(self, folder: Path, bundle: Bundle | None = None, **limits: Any) -> None:
+        if bundle is None:
+            bundle = a_bundle(ALWAYS, limits=Limits(spool_max_bytes=CAP, max_concurrency=1, **limits))
         self.machine = Machine(folder, bundle)
         self.disk = Full(
             folder,
@@ -152,6 +154,59 @@ def test_questions_go_before_readings_and_are_told_as_expired_once_a_partition(s
     assert len(answers) == len({answer["partition"] for answer in answers})
     assert site.room.make() is None, "the fold has room to go on"
     assert site.book("dropped.SpoolFull") == 0
+
+
+def two_graphs(low: Priority, high: Priority) -> Bundle:
+    """Both ask in each window; `line-1` is of the one priority, `line-2` of the other."""
+
+    def of(name: str, priority: Priority) -> Graph:
+        reasoning = msgspec.structs.replace(a_graph().reasoning, priority=priority)
+        return a_graph(name=name, uid=name, question=Question(), reasoning=reasoning)
+
+    limits = Limits(spool_max_bytes=CAP, max_concurrency=1, spool_on_full="DropLowestPriority")
+    return a_bundle(of("line-1", low), of("line-2", high), limits=limits)
+
+
+def waiting_of(site: Site) -> Counter[str]:
+    return Counter(row.graph for row in waiting(site.machine.ledger.db))
+
+
+def test_questions_of_the_lowest_priority_go_first_and_no_other_with_them(tmp_path: Path) -> None:
+    """A quarter goes at once, but for what is more urgent; then the next priority, and within one the oldest."""
+    site = Site(tmp_path, two_graphs("Low", "High"))
+    site.hear(*readings(0, MAX_WAITING // 2 + 10))
+    site.machine.fold_all()
+    site.disk.full = True
+    before = waiting_of(site)
+    first = site.room.make()
+    assert first is not None
+    assert waiting_of(site) == before - Counter({"line-1": first.answers})
+    assert {answer["graph"] for answer in site.machine.answers()} == {"line-1"}
+    kept = [row.start_ns for row in waiting(site.machine.ledger.db) if row.graph == "line-1"]
+    assert min(kept) == (100 + first.answers) * SECOND, "the oldest went"
+
+    site.disk.raw = 0
+    while waiting_of(site)["line-1"]:
+        assert waiting_of(site)["line-2"] == before["line-2"], "none goes while there are less urgent ones"
+        assert site.room.make() is not None
+    site.room.make()
+    assert waiting_of(site)["line-2"] < before["line-2"]
+    gone = before.total() - waiting_of(site).total()
+    counted = site.machine.ledger.db.execute(
+        "SELECT graph, n FROM book WHERE entry = 'waiting_dropped.requests.SpoolFull'"
+    ).fetchall()
+    assert dict(counted) == before - waiting_of(site)
+    assert gone == sum(n for _, n in counted)
+
+
+def test_of_equal_priority_the_oldest_go(tmp_path: Path) -> None:
+    site = Site(tmp_path, two_graphs("Normal", "Normal"))
+    site.hear(*readings(0, MAX_WAITING // 2 + 10))
+    site.machine.fold_all()
+    site.disk.full = True
+    told = site.room.make()
+    assert told is not None
+    assert {answer["graph"] for answer in site.machine.answers()} == {"line-1", "line-2"}
 
 
 def test_a_question_that_is_being_asked_is_not_dropped(site: Site) -> None:

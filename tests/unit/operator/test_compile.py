@@ -6,6 +6,7 @@ import pytest
 
 from edgeglm_api.bundle import MAX_BYTES, Commands, decode, digest, encode
 from edgeglm_api.edge_site import BundleStatus
+from edgeglm_api.sensor_graph import SensorGraph
 from edgeglm_operator.reconcile.compile import compile_bundle, compile_graph, renumbered
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.resources.agent_keys import secrets_of
@@ -28,6 +29,7 @@ NOWHERE = an_inference_service(cloud={}, edge=[a_target(nodes=("box-9",))])
     [
         ("PreferEdge", ["llm-edge", "llm-cloud"]),
         ("PreferCloud", ["llm-cloud", "llm-edge"]),
+        ("Escalate", ["llm-edge", "llm-cloud"]),
         ("EdgeOnly", ["llm-edge"]),
         ("CloudOnly", ["llm-cloud"]),
     ],
@@ -114,6 +116,57 @@ def test_the_priority_of_a_graph_reaches_the_site_and_the_usual_one_changes_no_d
     assert b"scheduling" not in encode(usual)
 
 
+STATES = {
+    "name": "mode",
+    "kind": "State",
+    "topic": "plant/{machine}/mode",
+    "entity": {"type": "Machine", "id": "{machine}"},
+    "measurements": [{"property": "mode", "path": "$.mode", "type": "Enum"}],
+}
+
+
+def a_graph_with_words(policy: str | None, route: str) -> SensorGraph:
+    given = {} if policy is None else {"dataPolicy": {"cloud": policy}}
+    return a_sensor_graph(sources=[STATES], reasoning={"serviceRef": {"name": "llm"}, "route": route, **given})
+
+
+@pytest.mark.parametrize(
+    ("policy", "route", "order"),
+    [
+        ("Never", "PreferEdge", ["llm-edge"]),
+        ("Pseudonymised", "PreferEdge", ["llm-edge", "llm-cloud"]),
+        ("Allowed", "PreferCloud", ["llm-cloud", "llm-edge"]),
+        (None, "PreferEdge", ["llm-edge"]),
+        (None, "PreferCloud", ["llm-edge"]),
+    ],
+)
+def test_where_nothing_may_leave_the_cloud_is_no_choice(policy: str | None, route: str, order: list[str]) -> None:
+    """Older agents know nothing of policies: they do not get to know the cloud either."""
+    bundle, refusals = compile_bundle(an_edge_site(), a_node(), [a_graph_with_words(policy, route)], [BOTH])
+    assert refusals == {}
+    assert list(bundle.graphs[0].reasoning.endpoints) == order
+    assert sorted(endpoint.name for endpoint in bundle.endpoints) == sorted(order)
+    assert (b"dataPolicy" in encode(bundle)) is (policy is not None)
+
+
+@pytest.mark.parametrize(
+    ("policy", "route", "why"),
+    [
+        ("Never", "PreferEdge", "spec.reasoning.dataPolicy.cloud is Never"),
+        (None, "CloudOnly", "spec.reasoning.dataPolicy is absent, which means cloud: Never, as source mode has words"),
+    ],
+)
+def test_a_graph_that_only_the_cloud_could_answer_and_may_not_is_refused(
+    policy: str | None, route: str, why: str
+) -> None:
+    _, refusals = compile_bundle(an_edge_site(), a_node(), [a_graph_with_words(policy, route)], [CLOUD_ONLY])
+    refused = refusals["line-1"]
+    assert refused.reason == "DataStaysAtSite"
+    assert "InferenceService llm can be asked from node box-1 in the cloud only" in refused.message
+    assert why in refused.message
+    assert "Pseudonymised or Allowed there, or give it an edge target that selects node box-1" in refused.message
+
+
 def test_a_service_that_is_not_there_is_named() -> None:
     _, refusals = compile_bundle(an_edge_site(), a_node(), [a_sensor_graph()], [])
     assert refusals["line-1"].reason == "InferenceServiceNotFound"
@@ -128,6 +181,14 @@ def test_an_endpoint_of_the_users_own_is_at_the_edge_only_on_loopback(url: str, 
     bundle, _ = compile_bundle(an_edge_site(), a_node(), [graph], [])
     (endpoint,) = bundle.endpoints
     assert (endpoint.name, endpoint.url, endpoint.model, endpoint.place) == ("line-1-endpoint", url, "m", place)
+
+
+def test_what_an_endpoint_charges_and_allows_reaches_the_site() -> None:
+    limits = {"requestsPerMinute": 60, "tokensPerMinute": 9000}
+    given = {"url": "https://h/v1", "model": "m", "metered": True, "limits": limits}
+    bundle, _ = compile_bundle(an_edge_site(), a_node(), [a_sensor_graph(reasoning={"endpoint": given})], [])
+    (endpoint,) = bundle.endpoints
+    assert (endpoint.metered, endpoint.requests_per_minute, endpoint.tokens_per_minute) == (True, 60, 9000)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The status of the three kinds: what is true, what is unknown as yet, and what somebody must look at."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -302,6 +302,33 @@ def test_a_suspended_graph_says_so_where_it_is_seen(found: list[GraphSite], read
     made = sensor_graph_status(a_sensor_graph(suspend=True), GraphView(sites=tuple(found)), NOW)
     assert told(made.conditions) == {"Ready": ready, "Accepted": ("True", "Accepted")}
     assert made.sites.ready == 0
+
+
+WORDS: Final = {
+    "name": "mode",
+    "kind": "State",
+    "topic": "plant/{machine}/mode",
+    "entity": {"type": "Machine", "id": "{machine}"},
+    "measurements": [{"property": "mode", "path": "$.mode", "type": "Enum"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "told"),
+    [
+        ({}, "nothing of it leaves the site, so the cloud is not asked: spec.reasoning.dataPolicy is absent"),
+        ({"route": "EdgeOnly"}, ""),
+        ({"dataPolicy": {"cloud": "Never"}}, ""),
+        ({"dataPolicy": {"cloud": "Allowed"}}, ""),
+    ],
+)
+def test_a_graph_that_is_kept_from_the_cloud_unasked_says_so(reasoning: dict[str, Any], told: str) -> None:
+    graph = a_sensor_graph(sources=[WORDS], reasoning={"serviceRef": {"name": "llm"}, **reasoning})
+    made = sensor_graph_status(graph, GraphView(sites=(a_graph_site(),)), NOW)
+    (accepted,) = (each for each in made.conditions if each.type == "Accepted")
+    assert (accepted.status, accepted.reason) == ("True", "Accepted")
+    assert accepted.message.startswith(told)
+    assert bool(accepted.message) is bool(told)
 
 
 RESTING = a_graph_site(agent=AT_REST, site=an_edge_site(suspend=True))

@@ -7,6 +7,7 @@ from edgeglm_api.edge_site import EdgeSite
 from edgeglm_api.sensor_graph import SensorGraph, SiteCounts, Status
 from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.refused import Refused
+from edgeglm_operator.reconcile.route import kept_from_cloud
 from edgeglm_operator.reconcile.status.edge_site import agent_verdict
 from edgeglm_operator.reconcile.status.inference_service import NODES_NOT_READABLE
 from edgeglm_operator.reconcile.status.reported import graph_applied, heard
@@ -53,7 +54,7 @@ def sensor_graph_status(graph: SensorGraph, view: GraphView, now: str) -> Status
     counts = _counts(view, verdicts, said)
     wanted = [
         condition("Ready", _ready(view, verdicts, counts), generation),
-        condition("Accepted", _accepted(view, counts), generation),
+        condition("Accepted", _accepted(graph, view, counts), generation),
     ]
     if view.reports:
         wanted.append(condition("SitesInSync", _in_sync(view, said), generation))
@@ -141,10 +142,10 @@ def _ready(view: GraphView, verdicts: list[Verdict], counts: SiteCounts) -> Verd
     return Verdict(worst.state, reason, f"{said}; {worst.message}")
 
 
-def _accepted(view: GraphView, counts: SiteCounts) -> Verdict:
+def _accepted(graph: SensorGraph, view: GraphView, counts: SiteCounts) -> Verdict:
     refused = sum(site.refused is not None for site in view.sites)
     for site in view.sites:
         if site.refused is not None:
             where = f"at {refused} of {counts.desired} sites, {site.node.name} among them: "
             return Verdict(State.FAILED, site.refused.reason, where + site.refused.message)
-    return Verdict(State.SERVING, "Accepted", "")
+    return Verdict(State.SERVING, "Accepted", kept_from_cloud(graph.spec))
