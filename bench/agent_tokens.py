@@ -5,12 +5,13 @@ r"""Tokens a second of a real vLLM through the agent, beside a plain load genera
 
 The agent's asking path asks about windows of a plant line, eight at once; what it sends, repairs included, is written
 down in a first round that also warms the engine. Then both take turns, ABBA five times: the agent asks about the same
-windows again with an empty ledger, the generator sends the written bodies, both eight at once. Tokens are those that
+windows again under other ids, the generator sends the written bodies, both eight at once. Tokens are those that
 the engine counts; the figure is the ratio of the medians. The last line is one line of JSON.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
 import sys
 import tempfile
@@ -25,14 +26,12 @@ import msgspec
 
 from bench.asking.bodies import RecordingClient
 from bench.machine import machine
-from edgeglm_agent.reason.client import Client
 from edgeglm_agent.reason.request import Request
 from tests.cluster.progress import say, step
 from tests.edge.asking_path import AskingPath, Patience, a_question, an_engine
 from tests.engine.engine import Engine
 from tests.unit.agent.observations import SECOND, a_machine_graph
 
-MODEL: Final = "tiny-glm4"
 ABREAST: Final = 8
 NOW: Final = 1_795_824_000 * SECOND
 PATIENCE: Final = Patience(attempt_seconds=120, fresh_for_seconds=3600)
@@ -45,9 +44,9 @@ def main() -> int:
     """Run, and print one line of JSON."""
     options = _parser().parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        engine = Engine(MODEL, Path(folder) / "engine")
+        engine = Engine(options.model, Path(folder) / "engine")
         try:
-            with step(f"vLLM with {MODEL}"):
+            with step(f"vLLM with {options.model}"):
                 engine.start()
             figures = asyncio.run(measure(engine, options))
         finally:
@@ -59,20 +58,24 @@ def main() -> int:
 async def measure(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
     """All figures of one run."""
     requests = [_question(number) for number in range(options.requests)]
-    recording = RecordingClient()
-    await _agent(engine, requests, recording)
-    bodies = recording.bodies
-    legs: dict[str, Leg] = {
-        "agent": lambda: _agent(engine, requests, Client()),
-        "generator": lambda: _generator(engine, bodies),
-    }
-    rates: dict[str, list[float]] = {name: [] for name in legs}
-    for turn in range(options.rounds):
-        for name in ("agent", "generator", "generator", "agent"):
-            rates[name].append(await _rate(engine, legs[name]))
-        say(f"round {turn + 1}: " + ", ".join(f"{name} {rate[-2:]}" for name, rate in rates.items()))
+    client, names = RecordingClient(), itertools.count()
+    with tempfile.TemporaryDirectory() as folder:
+        endpoint = an_engine(f"{engine.url}/v1", engine.model)
+        path = AskingPath(Path(folder), endpoint, lambda: NOW, ceiling=ABREAST, client=client)
+        path.start()
+        try:
+            await _agent(path, requests, next(names))
+            bodies = list(client.bodies)
+            legs: dict[str, Leg] = {
+                "agent": lambda: _agent(path, requests, next(names)),
+                "generator": lambda: _generator(engine, bodies),
+            }
+            rates = await _turns(engine, legs, options.rounds)
+        finally:
+            await path.stop()
     ours, theirs = median(rates["agent"]), median(rates["generator"])
     return {
+        "model": engine.model,
         "requests": len(requests),
         "bodies": len(bodies),
         "abreast": ABREAST,
@@ -88,17 +91,19 @@ def _question(number: int) -> Request:
     return msgspec.structs.replace(asked, subject=a_machine_graph("m1", "m3", machines=8))
 
 
-async def _agent(engine: Engine, requests: list[Request], client: Client) -> None:
-    """Ask about all, beginning with nothing on the disk."""
-    with tempfile.TemporaryDirectory() as folder:
-        endpoint = an_engine(f"{engine.url}/v1", engine.model)
-        path = AskingPath(Path(folder), endpoint, lambda: NOW, ceiling=ABREAST, client=client)
-        path.start()
-        try:
-            await path.bring(requests)
-            await path.finish()
-        finally:
-            await path.stop()
+async def _turns(engine: Engine, legs: dict[str, Leg], rounds: int) -> dict[str, list[float]]:
+    rates: dict[str, list[float]] = {name: [] for name in legs}
+    for turn in range(rounds):
+        for name in ("agent", "generator", "generator", "agent"):
+            rates[name].append(await _rate(engine, legs[name]))
+        say(f"round {turn + 1}: " + ", ".join(f"{name} {rate[-2:]}" for name, rate in rates.items()))
+    return rates
+
+
+async def _agent(path: AskingPath, requests: list[Request], leg: int) -> None:
+    """Ask about all of them once more: the same words under other ids."""
+    await path.bring([msgspec.structs.replace(each, id=f"{each.id}-{leg}") for each in requests])
+    await path.finish()
 
 
 async def _generator(engine: Engine, bodies: list[dict[str, Any]]) -> None:
@@ -129,7 +134,8 @@ async def _generated(engine: Engine) -> float:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Tokens a second through the agent and past it.")
-    parser.add_argument("--requests", type=int, default=32, help="windows a leg; default: 32")
+    parser.add_argument("--model", default="smollm2", help="one of `make engine`; default: smollm2")
+    parser.add_argument("--requests", type=int, default=16, help="windows a leg; default: 16")
     parser.add_argument("--rounds", type=int, default=5, help="of ABBA; default: 5")
     return parser
 
