@@ -10,11 +10,13 @@ alone with the broker:
 (a) mosquitto_sub, which prints nothing: what the broker gives at most;
 (b) a bare paho client that acknowledges by itself, and one that does it by hand, at once; both keep nothing;
 (c) Node-RED, if npm can install it: MQTT-in into a function with windows in memory; it keeps nothing;
-(d) the agent: on the disk before it acknowledges, folded into windows, and killed with SIGKILL in the middle.
+(d) the agent, which takes messages one by one, and another that takes them in batches: on the disk before it
+    acknowledges, folded into windows, and killed with SIGKILL in the middle.
 
-The windows that the agent asks about must equal those of an oracle that knows what was sent. Rates are from the first
-to the last message; the agent's leave out the time from the kill until the first message after it, which stands by
-itself. The last line is one line of JSON with every figure.
+The windows that the agents ask about must equal those of an oracle that knows what was sent. Rates are from the first
+to the last message; the agents' leave out the time from the kill until the first message after it, which stands by
+itself. Then an agent drains SenML packs of 5,000 series, for its rate and its memory. The last line is one line of JSON
+with every figure.
 """
 
 import argparse
@@ -37,12 +39,14 @@ from bench.ingest.load import (
     MACHINES_PER_LINE,
     PROPERTIES,
     Load,
+    Windows,
     differences,
     expected,
     found,
 )
 from bench.ingest.node_red import NodeRed, install
 from bench.ingest.publisher import publish
+from bench.ingest.senml import CHANNEL_NAMES, CHANNELS, DEVICES, RECORDS, SenmlLoad
 from edgeglm_api.bundle import Broker as BrokerRules
 from edgeglm_api.bundle import Bundle, Limits, Reasoning
 from edgeglm_api.sensor_graph import (
@@ -73,6 +77,11 @@ MOST_WINDOWS: Final = 1500
 LOOK_SECONDS: Final = 0.5
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
+AGENTS: Final = {"agent": "Each", "agentBatches": "Batches"}
+"""What figures begin with, and how messages are taken."""
+PACKS: Final = 5000
+QUIET: Final = Question(when=When(detectors=("Limit",)))
+
 Figures = dict[str, Any]
 Peers = dict[str, tuple[Callable[[], object], Callable[[], Figures]]]
 
@@ -90,31 +99,36 @@ def main() -> int:
     install_packages((*BROKER_PACKAGES, Package("mosquitto-clients", "mosquitto_sub")))
     with tempfile.TemporaryDirectory() as folder:
         broker = BenchBroker(Path(folder) / "broker")
-        agent = AgentProcess(Path(folder))
+        agents = {name: _agent(Path(folder) / name, receive) for name, receive in AGENTS.items()}
         broker.start()
         try:
-            figures = measure(Path(folder), broker, agent, options)
+            figures = measure(Path(folder), broker, agents, options)
+            figures |= measure_senml(broker, _agent(Path(folder) / "senml", "Batches"))
         finally:
-            agent.end()
+            for agent in agents.values():
+                agent.end()
             broker.stop()
     sys.stdout.write(json.dumps(figures) + "\n")
-    return 0 if figures["windowsThatDiffer"] == 0 else 1
+    return 0 if all(figures[f"{name}WindowsThatDiffer"] == 0 for name in agents) else 1
 
 
-def measure(folder: Path, broker: Broker, agent: AgentProcess, options: argparse.Namespace) -> Figures:
+def measure(folder: Path, broker: Broker, agents: dict[str, AgentProcess], options: argparse.Namespace) -> Figures:
     """Return the figures of one run."""
     span, lines = options.messages // options.entities, options.entities // MACHINES_PER_LINE
     messages = span * options.entities
     window_seconds = max(10, -(-span * lines // MOST_WINDOWS))
     load = Load(messages, options.entities, start=_start(span, window_seconds))
-    agent.configure(_bundle(broker, window_seconds))
+    for name, agent in agents.items():
+        agent.configure(_bundle(broker, window_seconds, site=name))
     peers = _peers(broker, messages)
     if not options.no_node_red:
         peers |= _node_red(folder, broker, messages, window_seconds)
 
     for subscribe, _ in peers.values():
         subscribe()
-    started = _first_start(agent)
+    started: Figures = {}
+    for agent in agents.values():
+        started = _first_start(agent)
     with step(f"publish {messages} messages"):
         began = time.monotonic()
         publish(broker.host, broker.port, load)
@@ -124,10 +138,45 @@ def measure(folder: Path, broker: Broker, agent: AgentProcess, options: argparse
     for name, (_, drain) in peers.items():
         with step(name):
             figures |= drain()
-    with step("agent"):
-        figures |= _drain(agent, messages)
-    figures |= _check(agent, load, window_seconds)
-    return figures | _ratios(figures)
+    wanted = expected(load, window_seconds)
+    figures |= {"windows": len(wanted), "windowSeconds": window_seconds}
+    for name, agent in agents.items():
+        with step(name):
+            figures |= {f"{name}{figure}": value for figure, value in _drain(agent, messages).items()}
+        figures[f"{name}WindowsThatDiffer"] = _check(agent, wanted)
+        figures |= _ratios(figures, name)
+    return figures
+
+
+def measure_senml(broker: Broker, agent: AgentProcess) -> Figures:
+    """Return how fast packs are drained, and how much memory their series take."""
+    load = SenmlLoad(PACKS, start=int(time.time()) - 120)
+    agent.configure(_senml_bundle(broker))
+    try:
+        _first_start(agent)
+        with step(f"publish {PACKS} packs"):
+            publish(broker.host, broker.port, load)
+        with step("senml"):
+            leg = _Leg(agent)
+            leg.until(PACKS)
+            wait_for(agent.windowed, "windows stay open", seconds=300)
+            agent.assert_books_balance()
+            readings = leg.taken * RECORDS
+            return {
+                "senmlReadingsPerSecond": round(readings / leg.seconds),
+                "senmlCpuMicrosecondsAReading": round(leg.cpu / readings * 1e6, 2),
+                "senmlSeries": DEVICES * CHANNELS,
+                "senmlRssMiB": round(_rss_mib(agent), 1),
+            }
+    finally:
+        agent.end()
+
+
+def _agent(folder: Path, receive: str) -> AgentProcess:
+    agent = AgentProcess(folder)
+    folder.mkdir(parents=True)
+    agent.options = ("--receive", receive)
+    return agent
 
 
 def _start(span: int, window_seconds: int) -> int:
@@ -210,10 +259,10 @@ def _drain(agent: AgentProcess, messages: int) -> Figures:
     seconds, cpu = first.seconds + second.seconds, first.cpu + second.cpu
     taken = first.taken + second.taken
     return {
-        "agentPerSecond": round(taken / seconds),
-        "agentCpuMicroseconds": round(cpu / taken * 1e6, 1),
-        "agentRecoverySeconds": round(recovery, 2),
-        "busyRssMiB": round(_rss_mib(agent), 1),
+        "PerSecond": round(taken / seconds),
+        "CpuMicroseconds": round(cpu / taken * 1e6, 1),
+        "RecoverySeconds": round(recovery, 2),
+        "BusyRssMiB": round(_rss_mib(agent), 1),
     }
 
 
@@ -241,29 +290,28 @@ class _Leg:
         self.cpu = _cpu_seconds(self._agent) - self._cpu
 
 
-def _check(agent: AgentProcess, load: Load, window_seconds: int) -> Figures:
-    """Compare the windows that were asked about with those that the load must come to."""
+def _check(agent: AgentProcess, wanted: Windows) -> int:
+    """Compare the windows that were asked about with those that the load must come to; return how many differ."""
     agent.stop()
     (ledger,) = agent.data.glob("*/ledger.db")
     with sqlite3.connect(ledger) as db:
         bodies = [bytes(body) for (body,) in db.execute("SELECT body FROM request WHERE length(body) > 0")]
-    wanted = expected(load, window_seconds)
     different = differences(wanted, found(bodies))
     for line in different[:10]:
         sys.stderr.write(f"{line}\n")
-    return {"windows": len(wanted), "windowSeconds": window_seconds, "windowsThatDiffer": len(different)}
+    return len(different)
 
 
-def _ratios(figures: Figures) -> Figures:
-    ours = figures["agentPerSecond"]
+def _ratios(figures: Figures, agent: str) -> Figures:
+    ours = figures[f"{agent}PerSecond"]
     return {
-        f"agentTo{peer[0].upper()}{peer[1:]}": round(ours / figures[f"{peer}PerSecond"], 2)
+        f"{agent}To{peer[0].upper()}{peer[1:]}": round(ours / figures[f"{peer}PerSecond"], 2)
         for peer in ("mosquittoSub", "pahoAutoAck", "pahoManualAck", "nodeRed")
         if f"{peer}PerSecond" in figures
     }
 
 
-def _bundle(broker: Broker, window_seconds: int) -> Bundle:
+def _bundle(broker: Broker, window_seconds: int, *, site: str = "agent") -> Bundle:
     """A graph that keeps every machine of a line in its window, asks about each, and has nobody to ask."""
     measurements = (
         Measurement(
@@ -308,7 +356,25 @@ def _bundle(broker: Broker, window_seconds: int) -> Bundle:
     endpoints = tuple(
         type(each)(name=each.name, url=nobody, model=each.model, place=each.place) for each in bundle.endpoints
     )
-    return a_bundle(graph, limits=bundle.limits, endpoints=endpoints)
+    return a_bundle(graph, limits=bundle.limits, endpoints=endpoints, site=site, site_uid=f"bench-{site}")
+
+
+def _senml_bundle(broker: Broker) -> Bundle:
+    """A graph of devices with many channels each, of which none is worth a question."""
+    source = Source(
+        name="packs",
+        topic="senml/{device}",
+        format="SenML",
+        entity=EntityRef(type="Device", id="{device}"),
+        measurements=tuple(
+            Measurement(property=name, name=f"urn:dev:ow:{{mac}}:{name}", unit="Cel", min=-50.0, max=150.0)
+            for name in CHANNEL_NAMES
+        ),
+    )
+    window = Window(size_seconds=10, allowed_lateness_seconds=5, idle_timeout_seconds=10)
+    graph = a_graph(broker=BrokerRules(url=broker.url), sources=(source,), window=window, question=QUIET)
+    limits = Limits(spool_max_bytes=1 << 34, max_concurrency=1)
+    return a_bundle(graph, limits=limits, site="senml", site_uid="bench-senml")
 
 
 def _machine() -> str:

@@ -25,7 +25,7 @@ from tests.unit.agent.observations import SECOND
 EACH: Final = 100
 LATE: Final = 10
 CEILING: Final = 64
-SHAPE: Final = Shape(slots=8, queue=16, median_seconds=0.02, sigma=0.5, faults=0.12)
+SHAPE: Final = Shape(slots=8, queue=16, median_seconds=0.1, sigma=0.5, faults=0.12)
 NOW: Final = 110 * SECOND
 PATIENCE: Final = Patience(attempt_seconds=2, fresh_for_seconds=90)
 ENOUGH_SECONDS: Final = 240.0
