@@ -61,10 +61,10 @@ def a_patient_plant() -> Graph:
     )
 
 
-def four_days(sensors: Sensors) -> Iterator[int]:
-    """Send a message for every five minutes of the last four days, and stop after each day."""
-    start = recent(4 * 86_400)
-    for step in range(4 * DAY):
+def days(sensors: Sensors, most: int = 4) -> Iterator[int]:
+    """Send a message for every five minutes of the last days, and stop after each day."""
+    start = recent(most * 86_400)
+    for step in range(most * DAY):
         send_step(sensors, start, step)
         if step % DAY == DAY - 1:
             sensors.flush()
@@ -104,13 +104,16 @@ def all_told(site: EdgeSite, sent: int) -> bool:
 
 
 @pytest.mark.timeout(300)
-def test_four_days_without_an_engine_fill_the_spool_and_the_broker_keeps_the_rest(site: EdgeSite) -> None:
+def test_days_without_an_engine_fill_the_spool_and_the_broker_keeps_the_rest(site: EdgeSite) -> None:
     site.engine.stop()
     site.agent.configure(site.bundle(a_patient_plant(), limits=a_small_spool()))
     site.agent.start()
     listener, sensors = site.listener(), site.sensors()
-    for _day in four_days(sensors):
+    for _day in days(sensors, most=6):
         wait_for(lambda: is_at_cap(site) or site.agent.received() == sensors.published, "nothing moves", seconds=60)
+        # What SQLite has not folded into the file yet may lift it to the cap for a moment.
+        if is_full(site):
+            break
     wait_for(lambda: is_full(site), "the spool is never full", seconds=60)
     sent, taken = sensors.published, site.agent.received()
     assert 0 < taken < sent
@@ -118,7 +121,7 @@ def test_four_days_without_an_engine_fill_the_spool_and_the_broker_keeps_the_res
     site.agent.start()
     assert used_bytes(site) <= SMALL_BYTES + LEDGERS_LOG_BYTES
 
-    recovery = Recovery("four days without an engine, the spool at its cap, onFull Reject, and a kill -9 there")
+    recovery = Recovery("days without an engine, the spool at its cap, onFull Reject, and a kill -9 there")
     site.engine.start()
     with recovery:
         wait_for(lambda: all_told(site, sent), "does not recover", seconds=120)
@@ -137,7 +140,7 @@ def test_four_days_without_an_engine_drop_the_oldest_questions_and_say_so(site: 
     site.agent.configure(site.bundle(a_patient_plant(), limits=a_small_spool(spool_on_full="DropOldest")))
     site.agent.start()
     listener, sensors = site.listener(), site.sensors()
-    *_, sent = four_days(sensors)
+    *_, sent = days(sensors)
     wait_for(lambda: site.agent.received() == sent, "does not go on when full", seconds=60)
     wait_for(lambda: site.agent.told()["books"]["windows"]["line-1"]["ask"] == sent, "does not fold", seconds=60)
     wait_for(lambda: not is_full(site), "does not take more")
@@ -217,7 +220,7 @@ def test_what_has_waited_for_two_days_is_dropped_though_there_is_room(site: Edge
     site.agent.configure(site.bundle(a_patient_plant(), limits=limits))
     site.agent.start()
     listener, sensors = site.listener(), site.sensors()
-    *_, sent = four_days(sensors)
+    *_, sent = days(sensors)
     wait_for(lambda: dropped(site).get("requests.TooOld", 0) >= 2 * DAY, "nothing is too old", seconds=60)
     site.engine.start()
     wait_for(lambda: all_told(site, sent), "does not recover", seconds=120)
@@ -278,7 +281,7 @@ def test_deeper_damage_is_opened_counted_and_reported(site: EdgeSite) -> None:
     site.agent.configure(site.bundle(a_patient_plant(), limits=a_small_spool(spool_on_full="DropOldest")))
     site.agent.start()
     listener, sensors = site.listener(), site.sensors()
-    *_, sent = four_days(sensors)
+    *_, sent = days(sensors)
     wait_for(lambda: site.agent.received() == sent, "not received", seconds=60)
     wait_for(lambda: site.agent.told()["spool"]["backlog"] == 0, "does not fold", seconds=60)
     before = site.agent.told()["spool"]["waiting"]
