@@ -47,7 +47,7 @@ def scene(with_engines: Cluster, tmp_path: Path) -> Iterator[Scene]:
 
 
 def test_no_request_fails_while_replicas_are_replaced_and_taken_away(with_engines: Cluster, scene: Scene) -> None:
-    """Forty-eight long requests wait on engines that answer one at a time, so that a replica that goes still has some."""
+    """Forty-eight long requests wait on engines that answer one at a time: a replica that goes still has some."""
     scene.apply(a_service(tokens_a_step=512))
     assert eventually(lambda: is_settled(scene, replicas=1), STARTUP_SECONDS), scene.run("describe", "pods")
 
