@@ -166,6 +166,7 @@ def a_spool(**changes: Any) -> SpoolStatus:
         "cap_bytes": 1 << 30,
         "backlog": 0,
         "waiting": 0,
+        "late": 0,
         "undelivered": 0,
         "asking": 0,
         "blocked": "",
