@@ -46,6 +46,10 @@ class Shape(Model, frozen=True, kw_only=True):
     """The longest context, where `engine.maxModelLen` says none."""
 
 
+MAX_ADAPTER_NAME: Final = 40
+"""Containers are called by it; what an older CRD let in may be longer."""
+
+
 class Adapter(Model, frozen=True, kw_only=True):
     """A LoRA adapter of the model, which clients ask for by its own name."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from edgeglm_api.inference_service import EdgeTarget, Engine, InferenceService
+from edgeglm_api.inference_service import MAX_ADAPTER_NAME, EdgeTarget, Engine, InferenceService
 from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.resources.effective_engine import asked_engine, place_of
 from edgeglm_operator.resources.flags import (
@@ -70,6 +70,12 @@ def _preset(preset: str | None) -> Iterator[Refused]:
 def _adapters(service: InferenceService) -> Iterator[Refused]:
     model = service.spec.model
     for adapter in model.adapters:
+        if len(adapter.name) > MAX_ADAPTER_NAME:
+            yield Refused(
+                Reason.INVALID_MODEL,
+                f"spec.model.adapters: the name {adapter.name[:MAX_ADAPTER_NAME]}… is longer than {MAX_ADAPTER_NAME}"
+                " characters; shorten it",
+            )
         if adapter.name in {service.served_name, *model.aliases}:
             yield Refused(
                 Reason.INVALID_MODEL,

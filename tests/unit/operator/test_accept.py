@@ -118,6 +118,14 @@ def test_an_adapter_needs_a_name_of_its_own(name: str) -> None:
     assert refused.message.startswith(f"spec.model.adapters[{name}]: the model itself has this name")
 
 
+def test_the_name_of_an_adapter_is_bounded_whatever_an_older_crd_let_in() -> None:
+    """Found by the fuzz: the status has room for 40 characters, and so have the names of containers."""
+    model = ADAPTED | {"adapters": [{"name": "a" * 41, "uri": "hf://a/line-1"}]}
+    refused = accept(an_inference_service(model=model))
+    assert refused is not None
+    assert "is longer than 40 characters" in refused.message
+
+
 @pytest.mark.parametrize(
     "spec",
     [

@@ -96,7 +96,7 @@ def inference_service_status(service: InferenceService, view: ServiceView, now: 
         observed_generation=service.metadata.generation,
         url=service_url(service) if spec.cloud else "",
         model_name=service.served_name,
-        adapters=tuple(adapter.name for adapter in spec.model.adapters),
+        adapters=() if view.refused else tuple(adapter.name for adapter in spec.model.adapters),
         effective_engine=view.engines,
         conditions=carry_over(wanted, service.status.conditions, now=now),
         cloud=None if cloud is None else _cloud_status(service, view, cloud),
