@@ -270,6 +270,11 @@ class Autoscaling(Model, frozen=True, kw_only=True):
     scale_to_zero: ScaleToZero | None = None
     """Absent means never fewer than `min_replicas`."""
 
+    @property
+    def activator(self) -> Activator | None:
+        """Who is to bring replicas back from none; None where there is always one."""
+        return None if self.scale_to_zero is None else self.scale_to_zero.activator
+
 
 class Cloud(Model, frozen=True, kw_only=True):
     """The replicas in the cluster proper. What Kubernetes itself is the judge of stands as it is written."""

@@ -34,7 +34,7 @@ def companions(
     spec, routing = service.spec, service.spec.routing or Routing()
     if autoscaling := autoscaling_of(service):
         yield Companion.AUTOSCALER, _autoscaler(service, autoscaling, apis, settings)
-        if _wanted_activator(autoscaling) == "HTTPAddon":
+        if autoscaling.activator == "HTTPAddon":
             made = make_interceptor_route(service, autoscaling, settings)
             yield Companion.ACTIVATOR, made if apis.interceptor_routes else _NO_HTTP_ADDON
     if (route := routing.http_route) is not None:
@@ -48,7 +48,7 @@ def companions(
 
 def activator_in(asked: Autoscaling, apis: Apis) -> Activator | None:
     """Who brings replicas back from none in this cluster; None where nobody does, so that there must always be one."""
-    wanted = _wanted_activator(asked)
+    wanted = asked.activator
     if wanted == "HTTPAddon" and not (apis.scaled_objects and apis.interceptor_routes):
         return None
     return wanted
@@ -67,10 +67,6 @@ def within(asked: Autoscaling, replicas: int, activator: Activator | None) -> in
     if not replicas and activator is not None:
         return 0
     return min(max(replicas, asked.min_replicas), asked.max_replicas)
-
-
-def _wanted_activator(asked: Autoscaling) -> Activator | None:
-    return asked.scale_to_zero.activator if asked.scale_to_zero is not None else None
 
 
 def _way(service: InferenceService, routing: Routing, apis: Apis) -> Way:

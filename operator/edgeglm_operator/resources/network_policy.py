@@ -80,7 +80,7 @@ def _pods(selector: Mapping[str, str]) -> Manifest:
 
 def _is_proxied(service: InferenceService) -> bool:
     asked = autoscaling_of(service)
-    return asked is not None and asked.scale_to_zero is not None and asked.scale_to_zero.activator == "HTTPAddon"
+    return asked is not None and asked.activator == "HTTPAddon"
 
 
 def _peer(peer: Peer) -> Manifest:

@@ -26,9 +26,9 @@ def node_fields(cloud: Cloud) -> tuple[str, ...]:
 def woken_by(service: InferenceService) -> str:
     """Who brings the replicas back from none, for a sentence; empty where there is always one."""
     asked = autoscaling_of(service)
-    if asked is None or asked.scale_to_zero is None:
+    if asked is None or asked.activator is None:
         return ""
-    if asked.scale_to_zero.activator == "External":
+    if asked.activator == "External":
         scaled = scale_target(service)
         return f"your activator, by scaling {scaled['kind']} {scaled['name']},"
     return f"the next request for host {host_of(service)} that reaches KEDA's HTTP Add-on"

@@ -93,7 +93,7 @@ def _of_autoscaler(asked: Autoscaling | None, live: Manifest) -> Verdict:
 
 def _of_autoscaler_at_zero(asked: Autoscaling, live: Manifest) -> Verdict:
     heard, kind = _heard(live), live.get("kind", "the autoscaler")
-    if asked.scale_to_zero is not None and asked.scale_to_zero.activator == "External":
+    if asked.activator == "External":
         heard = {of: each for of, each in heard.items() if of not in _BLIND_AT_ZERO}
     if trouble := _trouble(heard, kind):
         return trouble
