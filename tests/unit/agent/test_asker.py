@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal
 
 import msgspec
@@ -60,21 +60,6 @@ def patient(request: Request) -> Request:
 
 def says(assessment: str, *findings: dict[str, Any]) -> Scripted:
     return Scripted(json.dumps({"assessment": assessment, "findings": findings}))
-
-
-@pytest.fixture
-def engine() -> Iterator[StubEngine]:
-    engine = StubEngine()
-    engine.start()
-    yield engine
-    engine.stop()
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    client = Client()
-    yield client
-    await client.close()
 
 
 def a_router(client: Client, *engines: StubEngine) -> Router:

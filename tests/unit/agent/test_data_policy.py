@@ -1,7 +1,6 @@
 """What may leave the site: by which rule, in which disguise, and how what comes back is read."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,29 +33,6 @@ from .test_asker import a_request, patient, says
 
 KEY: Final = b"k" * 32
 WINDOW: Final = [(100 * SECOND, 110 * SECOND)]
-
-
-@pytest.fixture
-def edge() -> Iterator[StubEngine]:
-    engine = StubEngine()
-    engine.start()
-    yield engine
-    engine.stop()
-
-
-@pytest.fixture
-def cloud() -> Iterator[StubEngine]:
-    engine = StubEngine()
-    engine.start()
-    yield engine
-    engine.stop()
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    client = Client()
-    yield client
-    await client.close()
 
 
 def of(policy: ToCloud | None, *, route: Route = "PreferEdge", **changes: Any) -> Graph:

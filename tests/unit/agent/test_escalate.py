@@ -1,7 +1,6 @@
 """Escalate: when the cloud is asked after the site's engine, and whose answer is kept."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -26,29 +25,6 @@ from .test_asker import GOOD, a_request, patient, says
 
 WINDOW = [(100 * SECOND, 110 * SECOND)]
 CUSTOM = Question(task="Custom", instructions="Who is ill?")
-
-
-@pytest.fixture
-def edge() -> Iterator[StubEngine]:
-    engine = StubEngine()
-    engine.start()
-    yield engine
-    engine.stop()
-
-
-@pytest.fixture
-def cloud() -> Iterator[StubEngine]:
-    engine = StubEngine()
-    engine.start()
-    yield engine
-    engine.stop()
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    client = Client()
-    yield client
-    await client.close()
 
 
 def asking(

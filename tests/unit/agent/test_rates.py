@@ -1,6 +1,6 @@
 """What an endpoint may be asked in a minute, and how often who charges for it is sent the same question."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -85,21 +85,6 @@ def test_tokens_are_taken_beforehand_and_made_good() -> None:
 
 
 # In the router.
-
-
-@pytest.fixture
-def cloud() -> Iterator[StubEngine]:
-    engine = StubEngine()
-    engine.start()
-    yield engine
-    engine.stop()
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    client = Client()
-    yield client
-    await client.close()
 
 
 class Site:
