@@ -25,23 +25,18 @@ import msgspec
 
 from bench.agent_ingest import BenchBroker
 from bench.asking.load import Run
-from bench.ingest.load import ALARM, HIGHEST, LATE_MILLIS, MACHINES_PER_LINE, PROPERTIES, Load
+from bench.ingest.load import LATE_MILLIS, MACHINES_PER_LINE, Load
 from bench.ingest.publisher import publish
+from bench.ingest.source import STATES
 from bench.machine import cpu_seconds, machine
 from edgeglm_api.bundle import Broker as BrokerRules
 from edgeglm_api.bundle import Bundle, Limits, Reasoning
 from edgeglm_api.sensor_graph import (
-    EntityRef,
     GraphCaps,
-    Measurement,
     PartitionBy,
     Question,
-    Source,
-    SourceRelation,
-    Timestamp,
     Window,
 )
-from edgeglm_api.sensor_graph import Limits as AlarmLimits
 from tests.cluster.debian import BROKER_PACKAGES, install
 from tests.cluster.progress import step
 from tests.edge.agent_process import AgentProcess, wait_for
@@ -154,28 +149,9 @@ def _start(span: int) -> int:
 
 
 def _bundle(broker: BenchBroker, url: str) -> Bundle:
-    measurements = (
-        Measurement(
-            property=name,
-            path=f"$.{name}",
-            unit="mm/s",
-            min=0.0,
-            max=HIGHEST,
-            limits=AlarmLimits(high=ALARM) if name == "rms" else AlarmLimits(),
-        )
-        for name in PROPERTIES
-    )
-    source = Source(
-        name="state",
-        topic="plant/{line}/{machine}/state",
-        entity=EntityRef(type="Machine", id="{line}/{machine}"),
-        measurements=tuple(measurements),
-        timestamp=Timestamp(path="$.ts", format="Seconds"),
-        relations=(SourceRelation(type="partOf", to=EntityRef(type="Line", id="{line}")),),
-    )
     graph = a_graph(
         broker=BrokerRules(url=broker.url),
-        sources=(source,),
+        sources=(STATES,),
         window=Window(
             size_seconds=WINDOW_SECONDS,
             partition_by=PartitionBy(entity_type="Line"),

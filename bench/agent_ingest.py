@@ -33,11 +33,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.ingest.load import (
-    ALARM,
-    HIGHEST,
     LATE_MILLIS,
     MACHINES_PER_LINE,
-    PROPERTIES,
     Load,
     Windows,
     differences,
@@ -47,6 +44,7 @@ from bench.ingest.load import (
 from bench.ingest.node_red import NodeRed, install
 from bench.ingest.publisher import publish
 from bench.ingest.senml import CHANNEL_NAMES, CHANNELS, DEVICES, RECORDS, SenmlLoad
+from bench.ingest.source import STATES
 from edgeglm_api.bundle import Broker as BrokerRules
 from edgeglm_api.bundle import Bundle, Limits, Reasoning
 from edgeglm_api.sensor_graph import (
@@ -56,12 +54,9 @@ from edgeglm_api.sensor_graph import (
     PartitionBy,
     Question,
     Source,
-    SourceRelation,
-    Timestamp,
     When,
     Window,
 )
-from edgeglm_api.sensor_graph import Limits as AlarmLimits
 from tests.cluster.broker import Broker
 from tests.cluster.debian import BROKER_PACKAGES, Package
 from tests.cluster.debian import install as install_packages
@@ -313,28 +308,9 @@ def _ratios(figures: Figures, agent: str) -> Figures:
 
 def _bundle(broker: Broker, window_seconds: int, *, site: str = "agent") -> Bundle:
     """A graph that keeps every machine of a line in its window, asks about each, and has nobody to ask."""
-    measurements = (
-        Measurement(
-            property=name,
-            path=f"$.{name}",
-            unit="mm/s",
-            min=0.0,
-            max=HIGHEST,
-            limits=AlarmLimits(high=ALARM) if name == "rms" else AlarmLimits(),
-        )
-        for name in PROPERTIES
-    )
-    source = Source(
-        name="state",
-        topic="plant/{line}/{machine}/state",
-        entity=EntityRef(type="Machine", id="{line}/{machine}"),
-        measurements=tuple(measurements),
-        timestamp=Timestamp(path="$.ts", format="Seconds"),
-        relations=(SourceRelation(type="partOf", to=EntityRef(type="Line", id="{line}")),),
-    )
     graph = a_graph(
         broker=BrokerRules(url=broker.url),
-        sources=(source,),
+        sources=(STATES,),
         window=Window(
             size_seconds=window_seconds,
             partition_by=PartitionBy(entity_type="Line"),
