@@ -74,6 +74,8 @@ class Measurement(Model, frozen=True, kw_only=True):
     """Below it a reading is refused as implausible."""
     max: float | None = None
     limits: Limits = Limits()
+    operating_state: bool = False
+    """Of a State: what is usual for its entity is kept apart for each of its words."""
 
 
 class Timestamp(Model, frozen=True, kw_only=True):

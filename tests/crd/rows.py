@@ -640,6 +640,8 @@ ROWS: Final = (
     Row("JSON by nothing", measuring_in("JSON"), "needs a path"),
     Row("a state", stating(map={"1": "OPEN", "0": "CLOSED"})),
     Row("a state in SenML", stating(without="path", name="breaker", form="SenML")),
+    Row("an operating state", stating(operatingState=True)),
+    Row("an operating state that is measured", measuring(operatingState=True), "for the measurements of a State"),
     Row("an event", happening()),
     Row("events that are told", happening(limits={"eventsPerNode": 3})),
     Row("too many events to tell", happening(limits={"eventsPerNode": 33}), ANY),

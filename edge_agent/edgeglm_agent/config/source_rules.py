@@ -37,6 +37,8 @@ def _kind(source: Source) -> _Found:
             yield f"measurements[{at}].type", f"is {measurement.type}; States and Events are Enums, and nothing else is"
         if measurement.type == "Enum" and _numeric(measurement):
             yield f"measurements[{at}]", "is a word, and a word has no unit, min, max and limits"
+        if measurement.operating_state and source.kind != "State":
+            yield f"measurements[{at}].operatingState", f"is for a State, which holds; this is {source.kind}"
 
     if source.kind == "Relation":
         if source.measurements or not source.relations or source.format != "JSON":

@@ -15,8 +15,11 @@ from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.graph.baseline import Baseline
 from edgeglm_agent.graph.counter import Count
+from edgeglm_agent.graph.detect import Baselines, learned
+from edgeglm_agent.graph.evidence import Evidence
 from edgeglm_agent.graph.hysteresis import Breaching, Holdings, go_on
 from edgeglm_agent.graph.late import MAX_KEPT_PANES, Late, Made, newest_beyond
+from edgeglm_agent.graph.operating import InStates, operating_in, put_back, usual_in
 from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.silence import Expectations, begin_anew
 from edgeglm_agent.graph.state import Holders
@@ -74,6 +77,9 @@ class Partition(msgspec.Struct):
     """Likewise those that are closed, and in windows that are still to come, or open to late readings."""
     late: Late = msgspec.field(default_factory=Late)
     baselines: dict[str, dict[str, Baseline]] = {}
+    """What is usual for entities that have no operating state."""
+    in_states: InStates = {}
+    """What is usual for the others."""
     counters: dict[str, Count] = {}
     """The one heard last is the last one."""
     holders: Holders = {}
@@ -204,6 +210,17 @@ class Partition(msgspec.Struct):
         held = self.breaching.series if self.breaching.era == era else {}
         self.breaching = Breaching(era, go_on(pane, held))
         return held
+
+    def usual(self, window: Window, operating: frozenset[str]) -> Baselines:
+        """Return what is usual in the operating states of a window, which these states tell."""
+        return usual_in(operating_in(window.states, operating), self.baselines, self.in_states)
+
+    def learn(
+        self, window: Window, operating: frozenset[str], evidence: tuple[Evidence, ...], *, slice_ns: int
+    ) -> None:
+        """Let a window teach what is usual in its operating states, and each of its slices once."""
+        after = learned(window.pane, self.usual(window, operating), evidence, since_ns=window.end_ns - slice_ns)
+        self.baselines = put_back(operating_in(window.states, operating), after, self.in_states)
 
     def bound_late(self, era: int, span: Span) -> None:
         """Give up the oldest of what is kept for late readings, as far as that is too much."""

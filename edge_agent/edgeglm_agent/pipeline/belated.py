@@ -3,9 +3,10 @@
 import msgspec
 
 from edgeglm_agent.graph.derive import derive
-from edgeglm_agent.graph.detect import detect, learned
+from edgeglm_agent.graph.detect import detect
 from edgeglm_agent.graph.late import Made, still_silent
 from edgeglm_agent.graph.partition import Partition
+from edgeglm_agent.graph.state import states_in
 from edgeglm_agent.graph.window import Window
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import Era
@@ -37,9 +38,9 @@ def learn(name: str, partition: Partition, era: Era, numbers: list[int]) -> int:
     windows = partition.settle(name, era.number, era.span, numbers)
     for window in windows:
         derive(window.pane, era.derivations)
-        evidence = detect(window, partition.baselines, {})
-        newest_ns = window.end_ns - era.slice_ns
-        partition.baselines = learned(window.pane, partition.baselines, evidence, since_ns=newest_ns)
+        settled = msgspec.structs.replace(window, states=states_in(partition.holders, window.start_ns, window.end_ns))
+        evidence = detect(settled, partition.usual(settled, era.operating), {})
+        partition.learn(settled, era.operating, evidence, slice_ns=era.slice_ns)
     return sum(window.end_ns > partition.watermark_ns - era.late_ns for window in windows)
 
 

@@ -44,6 +44,10 @@ class Era:
         self._kinds = {source.name: source.kind for source in rules.sources}
         self.expected = {each.name: each.expect_every_seconds for each in rules.sources if each.expect_every_seconds}
         """Source to how often it is to be heard, in seconds."""
+        self.operating = frozenset(
+            each.property for source in rules.sources for each in source.measurements if each.operating_state
+        )
+        """The states in each word of which something else is usual."""
         self.derivations = tuple(Derivation(each) for each in rules.derived)
         self.membership = Membership(rules.topology, rules.window.partition_by)
         self.surroundings = Surroundings(rules.topology, self.membership, _units(rules), _events_per_node(rules))

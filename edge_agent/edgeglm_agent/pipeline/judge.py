@@ -14,7 +14,7 @@ import msgspec
 
 from edgeglm_agent.findings.life import Series, series_of
 from edgeglm_agent.graph.build import build
-from edgeglm_agent.graph.detect import detect, learned
+from edgeglm_agent.graph.detect import detect
 from edgeglm_agent.graph.evidence import Evidence, signature
 from edgeglm_agent.graph.model import EntityGraph
 from edgeglm_agent.graph.partition import Partition, Quiet
@@ -55,11 +55,11 @@ class Judged(msgspec.Struct, frozen=True):
 def judge(closed: Closed, site: Site) -> Judged:
     """Decide about a window, and let its partition learn from it unless late readings may still change it."""
     era, window, partition = closed.era, closed.window, closed.partition
-    evidence = detect(window, partition.baselines, era.surroundings.units)
-    graph = build(window, era.surroundings, partition.baselines, evidence)
+    usual = partition.usual(window, era.operating)
+    evidence = detect(window, usual, era.surroundings.units)
+    graph = build(window, era.surroundings, usual, evidence)
     if closed.made is None:
-        newest_ns = window.end_ns - era.slice_ns
-        partition.baselines = learned(window.pane, partition.baselines, evidence, since_ns=newest_ns)
+        partition.learn(window, era.operating, evidence, slice_ns=era.slice_ns)
     request = _request(closed, site, graph)
     verdict = (
         _verdict_anew(closed, evidence)
