@@ -27,6 +27,7 @@ from edgeglm_agent.report.make import make_report
 from edgeglm_agent.report.outages import Outages
 from edgeglm_agent.report.reporter import Issue, Reporter
 from edgeglm_agent.report.sender import Sender
+from edgeglm_agent.report.verify import Verifier
 from edgeglm_agent.site_agent import SiteAgent
 from edgeglm_api.report import Report
 
@@ -56,6 +57,7 @@ class Agent:
         self._reporter = Reporter(sender, self._report, Outages(data), clock) if sender else None
         if self._reporter is not None:
             self._watch.on_verdict = self._reporter.wake
+        self._verifier: Verifier | None = None
         self._site: SiteAgent | None = None
         self._site_stop = asyncio.Event()
         self._next: asyncio.Queue[Verified] = asyncio.Queue(maxsize=1)
@@ -81,7 +83,7 @@ class Agent:
             async with asyncio.TaskGroup() as tasks:
                 sites = tasks.create_task(self._run_sites(), name="sites")
                 watch = tasks.create_task(self._run_watch(), name="watch")
-                reports = tasks.create_task(self._reporter.run(), name="reports") if self._reporter else None
+                reports = tasks.create_task(self._run_reports(self._reporter)) if self._reporter else None
                 await stop.wait()
                 log.info("stopping")
                 watch.cancel()
@@ -126,7 +128,10 @@ class Agent:
         )
 
     async def _report(self, issue: Issue) -> Report:
-        engines = await look_at(self._site.asked) if self._site else ()
+        asked = self._site.asked if self._site else ()
+        engines = await look_at(asked)
+        if self._verifier is not None:
+            engines = self._verifier.look(asked, engines)
         return make_report(
             self.config(),
             await self.status(),
@@ -145,6 +150,13 @@ class Agent:
     async def _run_watch(self) -> None:
         await self._watch.start()
         await self._watch.run()
+
+    async def _run_reports(self, reporter: Reporter) -> None:
+        self._verifier = Verifier(reporter.wake)
+        try:
+            await reporter.run()
+        finally:
+            await self._verifier.close()
 
     async def _run_sites(self) -> None:
         while not self._stopping:

@@ -58,6 +58,8 @@ class Endpoint(Model, frozen=True, kw_only=True):
     """Whether its engine heeds the priority of a request; one that does not may decline a request that has one."""
     metered: bool = False
     """Whether each request costs, so that one about a window is sent twice at most."""
+    verify_at_once: int = 0
+    """How many requests at the same moment show that it answers them all, after each of its starts; 0: none."""
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
 

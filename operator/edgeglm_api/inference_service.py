@@ -327,10 +327,12 @@ class EdgeTarget(Model, frozen=True, kw_only=True):
 
 
 class Verification(Model, frozen=True, kw_only=True):
-    """Whether the cloud replicas answer when many ask at once."""
+    """Whether replicas answer when many ask at once."""
 
     concurrency: int | None = None
-    """Requests to each replica at the same moment; 0 is off, absent what the operator was installed with."""
+    """Requests to each replica at the same moment; 0 is off, absent what the operator was installed with in the cloud,
+    and off at sites.
+    """
 
 
 class ParentRef(Model, frozen=True, kw_only=True):

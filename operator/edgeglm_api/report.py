@@ -100,6 +100,24 @@ class BrokerCounts(Model, frozen=True, kw_only=True):
     """Why one is not reached."""
 
 
+class Verification(Model, frozen=True, kw_only=True):
+    """What became of requests that were sent to an engine all at once, after it began."""
+
+    concurrency: Count
+    answered: Count = 0
+    empty: Count = 0
+    """Status 200, but no text."""
+    failed: Count = 0
+    """Another status, or something that is no completion."""
+    late: Count = 0
+    """No answer in time."""
+    median_milliseconds: Count = 0
+    """Of those with text."""
+    slowest_milliseconds: Count = 0
+    said: Note = ""
+    """What the first of those said that went wrong."""
+
+
 class Engine(Model, frozen=True, kw_only=True):
     """An engine on the site's node, by what it answers."""
 
@@ -117,6 +135,8 @@ class Engine(Model, frozen=True, kw_only=True):
     """Since the engine began, as what follows."""
     generation_tokens: Count = 0
     preemptions: Count = 0
+    verification: Verification | None = None
+    """None: nobody asked for one, or it is not done."""
 
 
 class Outage(Model, frozen=True, kw_only=True):

@@ -55,5 +55,11 @@ def standing(said: Said, clock_skew_seconds: int) -> tuple[object, ...]:
         tuple(trouble.reason for trouble in troubles(said, clock_skew_seconds)),
         said.outage.since if said.outage else "",
         said.spool is not None,
-        tuple((engine.name, engine.serving, engine.model_present) for engine in said.engines),
+        tuple((engine.name, engine.serving, engine.model_present, _verified(engine)) for engine in said.engines),
     )
+
+
+def _verified(engine: Engine) -> tuple[int, int] | None:
+    """How many requests there were, and how many of them were answered."""
+    found = engine.verification
+    return None if found is None else (found.concurrency, found.answered)

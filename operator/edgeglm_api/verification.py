@@ -1,6 +1,21 @@
-"""What whoever verifies engines hands back: for each replica, what became of requests that were sent all at once."""
+"""What whoever verifies engines asks and hands back: for each replica, what became of requests sent all at once."""
+
+from typing import Any, Final
 
 from edgeglm_api.model import Model
+
+TIMEOUT_SECONDS: Final = 300
+"""An engine on a CPU takes a while for the first requests after its start."""
+_MAX_TOKENS: Final = 32
+
+
+def inquiry(number: int) -> dict[str, Any]:
+    """The body of one of the requests, but for the model. Each asks something else, as clients do.
+
+    Never a `seed`: with it a CPU build of vLLM may die (measured).
+    """
+    question = f"Write the number {number + 1} as an English word."
+    return {"messages": [{"role": "user", "content": question}], "max_tokens": _MAX_TOKENS, "temperature": 0}
 
 
 class ReplicaReport(Model, frozen=True, kw_only=True):

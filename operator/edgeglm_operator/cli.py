@@ -19,6 +19,7 @@ import msgspec
 from edgeglm_api.edge_site import EdgeSite
 from edgeglm_api.inference_service import InferenceService
 from edgeglm_api.sensor_graph import SensorGraph
+from edgeglm_api.verification import TIMEOUT_SECONDS
 from edgeglm_operator.live.explain import explain_live
 from edgeglm_operator.observed import Node, node_from
 from edgeglm_operator.offline.bad_input import BadInput
@@ -31,7 +32,7 @@ from edgeglm_operator.publish.cli import add_bundle_parser
 from edgeglm_operator.reconcile.status.verdict import State
 from edgeglm_operator.resources.verification_job import BAD_INPUT, KEY_VARIABLE, NOT_KNOWN, NOT_VERIFIED
 from edgeglm_operator.settings import Settings
-from edgeglm_operator.verification.ask import DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_SECONDS, Inquiry, ask_all
+from edgeglm_operator.verification.ask import DEFAULT_CONCURRENCY, Inquiry, ask_all
 from edgeglm_operator.verification.judge import judge
 
 OK: Final = 0
@@ -99,7 +100,7 @@ def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--concurrency", type=_positive, default=DEFAULT_CONCURRENCY, help="requests at once (default: %(default)s)"
     )
     verifying.add_argument(
-        "--timeout-seconds", type=_positive, default=DEFAULT_TIMEOUT_SECONDS, help="for each (default: %(default)s)"
+        "--timeout-seconds", type=_positive, default=TIMEOUT_SECONDS, help="for each (default: %(default)s)"
     )
     verifying.add_argument("--report", metavar="FILE", type=Path, help="write counts and latencies there, as JSON")
     verifying.set_defaults(run=_verify)

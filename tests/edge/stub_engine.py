@@ -55,6 +55,8 @@ class StubEngine:
     def __init__(self, script: Script = obedient, port: int = 0) -> None:
         self.script = script
         self.port = port
+        self.model = "m"
+        """The one that it lists."""
         self.asked: list[dict[str, Any]] = []
         self.heard: list[bytes] = []
         """Each request as it came: its path, its headers, its body."""
@@ -100,12 +102,16 @@ class StubEngine:
     async def _serve(self) -> web.AppRunner:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_get("/v1/models", self._list)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
         self.port = runner.addresses[0][1]
         return runner
+
+    async def _list(self, _: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": self.model}]})
 
     async def _complete(self, request: web.Request) -> web.Response:
         body = await request.json()

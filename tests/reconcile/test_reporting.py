@@ -6,10 +6,11 @@ import pytest
 
 from edgeglm_api.reporting_site import ReportingSite, epoch_of
 from edgeglm_operator.kube.errors import Forbidden
-from edgeglm_operator.kube.kinds import DEPLOYMENTS, EDGE_SITES, SECRETS, SENSOR_GRAPHS
+from edgeglm_operator.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EDGE_SITES, INFERENCE_SERVICES, SECRETS, SENSOR_GRAPHS
 from edgeglm_operator.resources.names import agent_name
 from edgeglm_operator.settings import Reporting, Settings
-from tests.reconcile.builders import PLANT, Manifest, a_sensor_graph, an_edge_node
+from edgeglm_operator.workqueue import Key
+from tests.reconcile.builders import PLANT, Manifest, a_sensor_graph, an_edge_node, an_inference_service
 from tests.reconcile.in_memory import InMemoryCluster
 from tests.reconcile.operator_in_memory import OperatorInMemory, reconciled
 
@@ -179,3 +180,53 @@ async def test_numbers_of_a_report_wake_no_graph(cluster: InMemoryCluster) -> No
 def due(operator: OperatorInMemory) -> set[str]:
     """The kinds that are looked at now, and not only later."""
     return {key.kind for key, entry in operator.queue._waiting.items() if entry.due <= operator.clock()}
+
+
+@pytest.fixture
+async def verifying() -> OperatorInMemory:
+    """An engine at a site, which the agent there is to ask eight things at once."""
+    cluster = InMemoryCluster()
+    cluster.put(an_edge_node("box-1"))
+    edge = [{"name": "boxes", "sites": {"nodeNames": ["box-1"]}, "port": 8000}]
+    cluster.put(an_inference_service("llm", edge=edge, verification={"concurrency": 8}))
+    cluster.put(a_sensor_graph("line", "box-1"))
+    return await reconciled(cluster, ON)
+
+
+async def told_by_agent(operator: OperatorInMemory, **counts: int) -> dict[str, Manifest]:
+    """The conditions of the service when the agent has found so much."""
+    verification = {"concurrency": 8, **counts}
+    engine = {"name": "llm-edge", "serving": True, "modelPresent": True, "verification": verification}
+    put_report(operator, reported(operator, 1, engines=[engine]))
+    await operator.settle()
+    return conditions_of_llm(operator)
+
+
+def conditions_of_llm(operator: OperatorInMemory) -> dict[str, Manifest]:
+    live = operator.cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {}
+    return {each["type"]: each for each in live["status"]["conditions"]}
+
+
+async def test_what_agents_find_of_their_engines_gates_the_service(verifying: OperatorInMemory) -> None:
+    bundle = (verifying.cluster.live(CONFIG_MAPS, PLANT, "box-1-bundle") or {})["data"]["bundle.json"]
+    assert '"verifyAtOnce":8' in bundle
+    assert "Verified" not in conditions_of_llm(verifying)
+
+    found = await told_by_agent(verifying, answered=1, empty=7)
+    assert (found["Verified"]["status"], found["Verified"]["reason"]) == ("False", "EmptyAnswers")
+    assert found["Verified"]["message"].startswith("7 of 8 parallel requests came back empty")
+    assert "at site box-1" in found["Verified"]["message"]
+    assert found["Ready"]["status"] == "False"
+
+    found = await told_by_agent(verifying, answered=8)
+    assert (found["Verified"]["status"], found["Verified"]["reason"]) == ("True", "Verified")
+    assert "replica answered 8 parallel requests" in found["Verified"]["message"]
+    assert found["Ready"]["reason"] != "EmptyAnswers"
+
+
+async def test_a_site_that_is_silent_says_nothing_of_its_engine_any_more(verifying: OperatorInMemory) -> None:
+    assert (await told_by_agent(verifying, empty=8))["Verified"]["status"] == "False"
+    verifying.now = "2026-01-01T00:20:00Z"
+    verifying.queue.add(Key(INFERENCE_SERVICES.name, PLANT, "llm"))
+    await verifying.settle()
+    assert "Verified" not in conditions_of_llm(verifying)

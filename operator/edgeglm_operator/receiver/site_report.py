@@ -46,7 +46,9 @@ def _shown_spool(spool: SpoolUse) -> SpoolUse:
 
 
 def _shown_engine(engine: Engine) -> Engine:
-    return msgspec.structs.replace(engine, model=_printable(engine.model))
+    found = engine.verification
+    verification = msgspec.structs.replace(found, said=_printable(found.said)) if found else None
+    return msgspec.structs.replace(engine, model=_printable(engine.model), verification=verification)
 
 
 def _printable(text: str) -> str:

@@ -26,6 +26,7 @@ from edgeglm_operator.reconcile.topics import check_topics
 from edgeglm_operator.resources.agent_keys import key_file
 from edgeglm_operator.resources.broker_secrets import ca_file, credentials_folder
 from edgeglm_operator.resources.effective_engine import asked_engine
+from edgeglm_operator.resources.names import endpoint_name
 
 _PARAMETER: Final = re.compile(r"\$\{site\.([A-Za-z][A-Za-z0-9_]*)\}")
 _BROKER: Final = re.compile(r"mqtts?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
@@ -117,12 +118,13 @@ def _endpoint(service: InferenceService, target: EdgeTarget | None, url: str) ->
     """The service at an edge target, or in the cloud where there is none."""
     auth = service.spec.auth
     return Endpoint(
-        name=f"{service.metadata.name}-{'edge' if target else 'cloud'}",
+        name=endpoint_name(service.metadata.name, at_site=target is not None),
         url=url,
         model=service.served_name,
         place="Edge" if target else "Cloud",
         key_file=key_file(auth.api_key_secret_ref) if auth else None,
         scheduling=_scheduling(service, target),
+        verify_at_once=(service.spec.verification.concurrency or 0) if target and service.spec.verification else 0,
     )
 
 

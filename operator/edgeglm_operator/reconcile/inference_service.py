@@ -6,6 +6,7 @@ from functools import partial
 
 from edgeglm_api import labels
 from edgeglm_api.inference_service import InferenceService
+from edgeglm_api.report import Verification
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.kinds import (
     DEPLOYMENTS,
@@ -42,6 +43,7 @@ from edgeglm_operator.reconcile.revision import revision_of
 from edgeglm_operator.reconcile.rollout import Plan, plan_rollout
 from edgeglm_operator.reconcile.status.companions import CompanionView
 from edgeglm_operator.reconcile.status.inference_service import ServiceView, SiteReplica, inference_service_status
+from edgeglm_operator.reconcile.status.reported import silent_in
 from edgeglm_operator.reconcile.status.verdict import Workload
 from edgeglm_operator.reconcile.status.verification import Verified
 from edgeglm_operator.reconcile.status_writer import write_status
@@ -58,7 +60,7 @@ from edgeglm_operator.resources.cloud_deployment import (
 from edgeglm_operator.resources.edge_deployment import make_edge_deployment
 from edgeglm_operator.resources.engine_settings import effective_engines
 from edgeglm_operator.resources.leader_worker_set import in_its_kind
-from edgeglm_operator.resources.names import edge_deployment_name, groups_name, verification_job_name
+from edgeglm_operator.resources.names import edge_deployment_name, endpoint_name, groups_name, verification_job_name
 from edgeglm_operator.resources.parallelism import nodes_of
 from edgeglm_operator.resources.selectors import CLOUD, EDGE, WORKER, cloud_selector, edge_selector
 from edgeglm_operator.store import Name
@@ -239,12 +241,27 @@ def view_of(scope: Scope) -> ServiceView:
         cloud=cloud_workload(scope),
         stage=scope.rollout.stage if scope.rollout else None,
         verified=verified(scope),
+        verified_at_sites=_told_by_agents(scope),
         sites=tuple(replicas),
         nodes_readable=store.nodes_readable,
         engines=effective_engines(scope.service, scope.world.settings),
         fits=() if scope.refused else fit_checks(scope.service),
         companions={companion: _companion_view(scope, wish) for companion, wish in scope.companions.items()},
     )
+
+
+def _told_by_agents(scope: Scope) -> dict[str, Verification]:
+    """What became of the requests to each replica at a site that is heard, by node."""
+    name, namespace = endpoint_name(scope.service.metadata.name, at_site=True), scope.service.metadata.namespace
+    chosen = {node.name for target in scope.service.spec.edge for node in sites_of(target.sites, scope.nodes or ())}
+    found = {}
+    for site in scope.world.store.sites.in_namespace(namespace) if chosen else ():
+        report = site.status.report
+        if site.spec.node_name in chosen and report and silent_in(report, scope.world.now()) is not None:
+            told = next((each for each in report.engines if each.name == name), None)
+            if told and told.verification:
+                found[site.spec.node_name] = told.verification
+    return found
 
 
 def _asked_pods(cloud: Workload) -> Workload:

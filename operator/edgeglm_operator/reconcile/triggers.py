@@ -82,6 +82,7 @@ def _of_site(store: Store, change: Change) -> Iterator[Key]:
     if not change.wish and _only_numbers(change.before, change.after):
         return
     yield from _graphs(store, change.name.namespace)
+    yield from (_key_of_service(each) for each in store.services.in_namespace(change.name.namespace) if each.spec.edge)
     if not change.wish:
         return
     yield Key(FLEET, change.name.namespace, "")
@@ -93,7 +94,7 @@ def _of_site(store: Store, change: Change) -> Iterator[Key]:
 
 
 def _only_numbers(before: Any, after: Any) -> bool:  # noqa: ANN401 - EdgeSites or None, as a Change has them
-    """Whether a site has reported, and told nothing that a graph follows from: a fleet does so all the time."""
+    """Whether a site has reported, and told nothing that others follow from: a fleet does so all the time."""
     if not isinstance(before, EdgeSite) or not isinstance(after, EdgeSite):
         return False
     return _but_for_numbers(before.status) == _but_for_numbers(after.status)

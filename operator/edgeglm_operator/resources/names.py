@@ -63,6 +63,11 @@ def broker_volume_name(secret: str, part: str) -> str:
     return _label("broker", part, secret)
 
 
+def endpoint_name(service: str, *, at_site: bool) -> str:
+    """What a service is called in the bundles of its sites: its own replica there, or those in the cloud."""
+    return f"{service}-{'edge' if at_site else 'cloud'}"
+
+
 def _label(*parts: str, ambiguous: bool = False, limit: int = MAX_LENGTH) -> str:
     """The parts joined by dashes; with a hash of them when that is no DNS-1035 label, or does not tell them apart."""
     joined = "-".join(parts)

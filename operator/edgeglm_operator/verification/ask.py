@@ -8,15 +8,13 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from edgeglm_api.verification import Report
+from edgeglm_api import verification
+from edgeglm_api.verification import TIMEOUT_SECONDS, Report
 from edgeglm_operator.verification.judge import Ending, Outcome, first_words, tally
 
 DEFAULT_CONCURRENCY: Final = 16
-DEFAULT_TIMEOUT_SECONDS: Final = 300
-"""An engine on a CPU takes a while for the first requests after its start."""
 _CONNECT_SECONDS: Final = 10
 _MAX_REPLY_BYTES: Final = 1024 * 1024
-_MAX_TOKENS: Final = 32
 _FOR_NOW: Final = (429, 503)
 
 
@@ -26,7 +24,7 @@ class Inquiry:
 
     model: str
     concurrency: int = DEFAULT_CONCURRENCY
-    timeout_seconds: int = DEFAULT_TIMEOUT_SECONDS
+    timeout_seconds: int = TIMEOUT_SECONDS
     api_key: str = ""
 
 
@@ -50,18 +48,8 @@ async def ask_all(urls: Sequence[str], inquiry: Inquiry) -> Report:
 
 
 async def _ask_one(http: aiohttp.ClientSession, url: str, inquiry: Inquiry) -> list[Outcome]:
-    return await asyncio.gather(*(_ask(http, url, _body(inquiry, number)) for number in range(inquiry.concurrency)))
-
-
-def _body(inquiry: Inquiry, number: int) -> dict[str, Any]:
-    """Each asks something else, as clients do. Never a `seed`: with it a CPU build of vLLM may die (measured)."""
-    question = f"Write the number {number + 1} as an English word."
-    return {
-        "model": inquiry.model,
-        "messages": [{"role": "user", "content": question}],
-        "max_tokens": _MAX_TOKENS,
-        "temperature": 0,
-    }
+    bodies = (verification.inquiry(number) | {"model": inquiry.model} for number in range(inquiry.concurrency))
+    return await asyncio.gather(*(_ask(http, url, body) for body in bodies))
 
 
 async def _ask(http: aiohttp.ClientSession, url: str, body: dict[str, Any]) -> Outcome:

@@ -24,7 +24,8 @@ from tests.cluster.operator.objects import Scene, eventually
 from tests.cluster.operator.receiver import ReceiverProcess
 from tests.cluster.pki import Authority, make_authority
 from tests.edge.agent_process import AgentProcess
-from tests.reconcile.builders import a_sensor_graph
+from tests.edge.stub_engine import Scripted, StubEngine
+from tests.reconcile.builders import a_sensor_graph, an_inference_service
 
 pytestmark = pytest.mark.cluster
 
@@ -126,6 +127,29 @@ def test_what_a_site_says_reaches_its_status(
     assert eventually(lambda: scene.condition("sgraph", "line", "SitesInSync").get("status") == "False", SECONDS)
     assert agent.stop() == 0
     assert receiver.counted("BadToken") == 0
+
+
+def test_an_engine_at_a_site_that_answers_only_the_first_of_many_is_found_out(
+    agent: AgentProcess, scene: Scene, edge_node: str
+) -> None:
+    """Asked by the agent, told by its report, judged by the operator."""
+    engine = StubEngine(lambda _: Scripted("one" if len(engine.asked) == 1 else ""))
+    engine.model = "llm"
+    engine.start()
+    edge = [{"name": "boxes", "sites": {"nodeNames": [edge_node]}, "port": engine.port}]
+    scene.apply(an_inference_service("llm", edge=edge, verification={"concurrency": 4}))
+    scene.patch("sgraph", "line", {"spec": {"reasoning": {"endpoint": None, "serviceRef": {"name": "llm"}}}})
+    bundle = bundle_name(edge_node)
+    assert eventually(lambda: "verifyAtOnce" in (scene.get("configmap", bundle) or {})["data"][BUNDLE_FILE], SECONDS)
+    put_bundle(agent, scene, edge_node)
+    agent.start(ready=False)
+    found = eventually(lambda: scene.condition("infsvc", "llm", "Verified").get("reason") == "EmptyAnswers", SECONDS)
+    assert found, agent.log.read_text()
+    told = scene.condition("infsvc", "llm", "Verified")["message"]
+    assert told.startswith(
+        f"3 of 4 parallel requests came back empty, with status 200 and no text, at site {edge_node}"
+    )
+    engine.stop()
 
 
 def test_a_site_s_token_is_good_for_that_site_as_long_as_it_is_there(

@@ -18,6 +18,7 @@ from edgeglm_api.inference_service import (
     SiteCounts,
     Status,
 )
+from edgeglm_api.report import Verification
 from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.companions import Companion
 from edgeglm_operator.reconcile.fit_check import Fit
@@ -39,7 +40,7 @@ from edgeglm_operator.reconcile.status.verdict import (
     site_verdict,
     verdict_of,
 )
-from edgeglm_operator.reconcile.status.verification import Verified, verification_verdict
+from edgeglm_operator.reconcile.status.verification import Verified, verification_verdict, verified_at_sites
 from edgeglm_operator.resources.effective_engine import place_of
 from edgeglm_operator.resources.names import edge_deployment_name, groups_name
 from edgeglm_operator.resources.parallelism import nodes_of
@@ -74,6 +75,8 @@ class ServiceView:
     """Where the rollout of the cloud replicas is."""
     verified: Verified | None = None
     """How the verification of the cloud replicas is going; None when there is to be none."""
+    verified_at_sites: Mapping[str, Verification] = field(default_factory=dict)
+    """What agents told of their engines, by node."""
     sites: tuple[SiteReplica, ...] = ()
     nodes_readable: bool = True
     engines: tuple[EffectiveEngine, ...] = ()
@@ -90,7 +93,7 @@ def inference_service_status(service: InferenceService, view: ServiceView, now: 
     cloud = None if spec.cloud is None else _in_cloud(service, view, now)
     targets = tuple(_target(service, target, view, now) for target in spec.edge)
     edge = _together([verdict for verdict, _ in targets]) if targets else None
-    verified = None if view.verified is None else verification_verdict(view.verified, now)
+    verified = _verified(view, now)
     wanted = _conditions(service, view, cloud=cloud, edge=edge, verified=verified)
     return Status(
         observed_generation=service.metadata.generation,
@@ -184,6 +187,17 @@ def _gate(verified: Verdict | None) -> Verdict | None:
     if verified is None or verified.state is State.SERVING or verified.reason == SCALED_TO_ZERO:
         return None
     return verified
+
+
+def _verified(view: ServiceView, now: str) -> Verdict | None:
+    """Of the replicas in the cloud and at sites, what needs most care; where all is well, what is said of each."""
+    in_cloud = None if view.verified is None else verification_verdict(view.verified, now)
+    told = [verdict for verdict in (in_cloud, verified_at_sites(view.verified_at_sites)) if verdict is not None]
+    if not told:
+        return None
+    together = _together(told)
+    every = "; ".join(verdict.message for verdict in told)
+    return replace(together, message=every) if together.state is State.SERVING else together
 
 
 def _accepted(refused: Refused | None) -> Verdict:

@@ -1,11 +1,13 @@
-"""What is said of the verification of the cloud replicas."""
+"""What is said of the verification of replicas: of those in the cloud by a Job, of those at sites by their agents."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 
-from edgeglm_api.verification import Report
+from edgeglm_api.report import Verification
+from edgeglm_api.verification import TIMEOUT_SECONDS, ReplicaReport, Report
 from edgeglm_operator.observed import Job, Pod
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.reconcile.status.trouble import Expectation, trouble_of
@@ -50,6 +52,31 @@ def verification_verdict(found: Verified, now: str) -> Verdict:
     if found.job.failed:
         return _without_result(found.job)
     return _on_its_way(found, found.job, last, now)
+
+
+def verified_at_sites(engines: Mapping[str, Verification]) -> Verdict | None:
+    """What agents found of their engines, by the names of the nodes; None when no site has told of any.
+
+    A site that has told nothing yet keeps nobody waiting: it may be dark, and serves all the same.
+    """
+    if not engines:
+        return None
+    told = sorted(engines.items())
+    replicas = tuple(
+        ReplicaReport(
+            url=f"site {node}",
+            answered=found.answered,
+            empty=found.empty,
+            failed=found.failed,
+            late=found.late,
+            median_milliseconds=found.median_milliseconds,
+            slowest_milliseconds=found.slowest_milliseconds,
+        )
+        for node, found in told
+    )
+    said = next((found.said for _, found in told if found.said), "")
+    concurrency = max(found.concurrency for _, found in told)
+    return judge(Report(concurrency=concurrency, timeout_seconds=TIMEOUT_SECONDS, replicas=replicas, said=said))
 
 
 def report_in(pod: Pod) -> Report | None:
