@@ -121,7 +121,7 @@ class Agent:
             books=picture.books,
             findings=picture.findings,
             spool=picture.spool,
-            endpoints=site.endpoints(),
+            endpoints=await site.endpoints(),
             brokers=site.brokers.status(),
             reports=self._reporter.status if self._reporter else None,
             faults=site.faults,

@@ -30,6 +30,7 @@ from edgeglm_agent.pipeline.judge import Site
 from edgeglm_agent.pipeline.pipeline import FORGOTTEN, Pipeline, Progress
 from edgeglm_agent.pipeline.room import Room
 from edgeglm_agent.reason.client import Client
+from edgeglm_agent.reason.credentials import lacking
 from edgeglm_agent.reason.docket import Docket
 from edgeglm_agent.reason.gate import Gate, routes_of
 from edgeglm_agent.reason.reasoner import Reasoner
@@ -137,11 +138,14 @@ class SiteAgent:
             lambda: Picture(self._books(), self.findings_desk.counts(), self._spool_status())
         )
 
-    def endpoints(self) -> list[EndpointStatus]:
+    async def endpoints(self) -> list[EndpointStatus]:
         """Return how each engine is doing."""
-        errors, loads = self._router.last_errors, self._router.loads()
+        lacks = {each.name: error for each in self._bundle.endpoints if (error := await lacking(each))}
+        errors = self._router.last_errors | {name: str(error) for name, error in lacks.items()}
+        reasons = {name: str(error.reason) for name, error in lacks.items()}
+        loads = self._router.loads()
         return [
-            EndpointStatus(name, state, errors.get(name, ""), loads[name])
+            EndpointStatus(name, state, errors.get(name, ""), loads[name], reasons.get(name, ""))
             for name, state in self._router.states().items()
         ]
 

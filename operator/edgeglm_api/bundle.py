@@ -54,6 +54,8 @@ class Endpoint(Model, frozen=True, kw_only=True):
     place: Place
     key_file: str | None = None
     """The file at the site that holds its API key."""
+    ca_file: str | None = None
+    """The file at the site that says whom to trust there; the system's authorities when absent."""
     scheduling: Literal["FCFS", "Priority"] = "FCFS"
     """Whether its engine heeds the priority of a request; one that does not may decline a request that has one."""
     metered: bool = False

@@ -9,6 +9,7 @@ from edgeglm_api.report import Said
 
 OnFull = Literal["Reject", "DropOldest", "DropLowestPriority"]
 Sync = Literal["Full", "Normal"]
+Receive = Literal["Each", "Batches"]
 
 
 class Spool(Model, frozen=True, kw_only=True):
@@ -39,6 +40,8 @@ class Spec(Model, frozen=True, kw_only=True):
     """Requests to the model that may be in flight at once."""
     endpoint_hosts: tuple[str, ...] | None = None
     """The only hosts at which endpoints may be, `HOST` or `HOST:PORT`; None: anywhere."""
+    receive: Receive | None = None
+    """How messages are taken from brokers: one by one, or by the hundred; None: as the agent likes it."""
 
 
 class BundleStatus(Model, frozen=True, kw_only=True):

@@ -118,6 +118,16 @@ class Verification(Model, frozen=True, kw_only=True):
     """What the first of those said that went wrong."""
 
 
+class EndpointCounts(Model, frozen=True, kw_only=True):
+    """How many endpoints the site's graphs may ask, and how many of them it has what they are asked with for."""
+
+    desired: Count = 0
+    usable: Count = 0
+    """Whether somebody answers there is another question."""
+    reason: Word = ""
+    """Why one is not."""
+
+
 class Engine(Model, frozen=True, kw_only=True):
     """An engine on the site's node, by what it answers."""
 
@@ -164,6 +174,7 @@ class Said(Model, frozen=True, kw_only=True):
     books: BookTotals | None = None
     answers: AnswerTotals | None = None
     brokers: BrokerCounts | None = None
+    endpoints: EndpointCounts | None = None
     engines: Annotated[tuple[Engine, ...], msgspec.Meta(max_length=MAX_ENGINES)] = ()
     """Those on the site's own node."""
 

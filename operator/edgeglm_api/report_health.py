@@ -30,6 +30,10 @@ def troubles(said: Said, clock_skew_seconds: int) -> Iterator[Trouble]:
     if said.brokers is not None and said.brokers.connected < said.brokers.desired and said.brokers.reason:
         reached = f"{said.brokers.connected} of {said.brokers.desired} brokers are reached"
         yield Trouble("BrokerUnreachable", f"{reached} ({said.brokers.reason}); see the brokers in the agent's /status")
+    if said.endpoints is not None and said.endpoints.usable < said.endpoints.desired:
+        usable = f"{said.endpoints.usable} of {said.endpoints.desired} endpoints can be asked"
+        why = f"{usable} ({said.endpoints.reason}): a key or an authority is not there as a file; see the endpoints in"
+        yield Trouble("EndpointUnusable", f"{why} the agent's /status")
     yield from _of_engines(said.engines)
     if abs(clock_skew_seconds) > SKEW_SECONDS:
         way = "ahead" if clock_skew_seconds > 0 else "behind"

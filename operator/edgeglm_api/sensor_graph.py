@@ -267,6 +267,10 @@ class Endpoint(Model, frozen=True, kw_only=True):
     model: str
     metered: bool = False
     """Whether each request costs: one about a window is then sent twice at most, a repair or a retry included."""
+    secret_ref: SecretKeyRef | None = None
+    """The API key; none is sent when absent."""
+    ca_secret_ref: SecretRef | None = None
+    """Its key `ca.crt` says whom to trust; the system's authorities when absent."""
     limits: EndpointLimits | None = None
 
 

@@ -135,6 +135,9 @@ def reasoning(**rest: Any) -> Object:
     return {"serviceRef": {"name": "llm"}, **rest}
 
 
+KEY: Final = {"name": "hub", "key": "api"}
+
+
 def endpoint(**rest: Any) -> Object:
     """A SensorGraph with an endpoint of the user's own."""
     return graph(reasoning={"endpoint": {"url": "https://host/v1", "model": "m", **rest}})
@@ -715,6 +718,12 @@ ROWS: Final = (
     Row("a window of nothing", graph(window={"sizeSeconds": 0}), ANY),
     Row("an endpoint of one's own", graph(reasoning={"endpoint": {"url": "https://host/v1", "model": "m"}})),
     Row("an endpoint that charges", endpoint(metered=True, limits={"requestsPerMinute": 60, "tokensPerMinute": 9000})),
+    Row("an endpoint with a key and authorities", endpoint(secretRef=KEY, caSecretRef={"name": "ca.plant"})),
+    Row("a key of an endpoint without its name", endpoint(secretRef={"name": "hub"}), ANY),
+    Row("a key of an endpoint that is no file", endpoint(secretRef={"name": "hub", "key": ".."}), ANY),
+    Row("a key of an endpoint in another folder", endpoint(secretRef={"name": "..", "key": "api"}), ANY),
+    Row("a key of an endpoint beneath", endpoint(secretRef={"name": "hub", "key": "a/b"}), ANY),
+    Row("authorities without TLS", endpoint(url="http://host/v1", caSecretRef={"name": "ca"}), "for https:// only"),
     Row("an endpoint with limits that are none", endpoint(limits={}), ANY),
     Row("an endpoint that may never be asked", endpoint(limits={"requestsPerMinute": 0}), ANY),
     Row("an endpoint that may be asked for nothing", endpoint(limits={"tokensPerMinute": 10}), ANY),
@@ -799,6 +808,8 @@ ROWS: Final = (
     Row("a spool that keeps nothing", site(spool={"maxAgeSeconds": 60}), ANY),
     Row("a spool that drops what nobody defined", site(spool={"onFull": "DropAll"}), ANY),
     Row("a spool that is never synced", site(spool={"sync": "Off"}), ANY),
+    Row("messages in batches", site(receive="Batches")),
+    Row("messages in some way", site(receive="Some"), ANY),
     Row("hosts of endpoints", site(endpointHosts=["127.0.0.1:8000", "llm.example.com", "[::1]", "[fe80::1]:9"])),
     Row("no host at all", site(endpointHosts=[]), ANY),
     Row("a host twice", site(endpointHosts=["a", "a"]), ANY),

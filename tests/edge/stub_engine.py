@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -62,6 +63,8 @@ class StubEngine:
         """Each request as it came: its path, its headers, its body."""
         self.keys: list[str | None] = []
         """What stood in each request's Authorization."""
+        self.tls: ssl.SSLContext | None = None
+        """What it shows, from its next start on; None: it speaks in the clear."""
         self.together = 1
         """How many requests must have come before any is answered."""
         self._all_came = asyncio.Event()
@@ -71,7 +74,7 @@ class StubEngine:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/v1"
 
     def start(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -105,7 +108,7 @@ class StubEngine:
         app.router.add_get("/v1/models", self._list)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self.tls)
         await site.start()
         self.port = runner.addresses[0][1]
         return runner

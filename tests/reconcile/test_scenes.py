@@ -475,6 +475,20 @@ async def test_a_site_pins_its_endpoint_hosts(cluster: InMemoryCluster) -> None:
     assert condition(cluster, SENSOR_GRAPHS, "line", "Accepted")["status"] == "True"
 
 
+async def test_the_secrets_of_an_endpoint_come_and_go_in_the_agent(cluster: InMemoryCluster) -> None:
+    cluster.put(an_edge_site("north", "box-1", receive="Batches"))
+    secrets = {"secretRef": {"name": "hub", "key": "api"}, "caSecretRef": {"name": "ca"}}
+    keyed = {"endpoint": {**AN_ENDPOINT["endpoint"], "url": "https://127.0.0.1:8443/v1", **secrets}}
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=keyed))
+    await reconciled(cluster)
+    assert secrets_in(cluster, "north-agent") == {"hub", "ca"}
+    assert "--receive=Batches" in arguments(cluster, "north-agent")
+
+    cluster.put(a_sensor_graph("line", "box-1", reasoning={"endpoint": dict.fromkeys(secrets)}))
+    await reconciled(cluster)
+    assert secrets_in(cluster, "north-agent") == set()
+
+
 async def test_a_graph_that_hears_anothers_answers_waits_until_it_does_not(cluster: InMemoryCluster) -> None:
     cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT))
     await reconciled(cluster)
@@ -495,6 +509,19 @@ AN_ENDPOINT = {"endpoint": {"url": "http://127.0.0.1:8000/v1", "model": "m"}}
 def generation(cluster: InMemoryCluster, site: str) -> int:
     found = cluster.live(CONFIG_MAPS, PLANT, f"{site}-bundle")
     return int(found["metadata"]["annotations"][labels.BUNDLE_GENERATION]) if found else 0
+
+
+def secrets_in(cluster: InMemoryCluster, deployment: str) -> set[str]:
+    """The Secrets that its pods mount."""
+    pod = (cluster.live(DEPLOYMENTS, PLANT, deployment) or {})["spec"]["template"]["spec"]
+    return {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+
+
+def arguments(cluster: InMemoryCluster, deployment: str) -> list[str]:
+    """Of its one container."""
+    pod = (cluster.live(DEPLOYMENTS, PLANT, deployment) or {})["spec"]["template"]["spec"]
+    found: list[str] = pod["containers"][0]["args"]
+    return found
 
 
 def pins(cluster: InMemoryCluster, site: str) -> list[str]:

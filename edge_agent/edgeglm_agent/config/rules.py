@@ -63,6 +63,8 @@ def _endpoints(endpoints: Sequence[Endpoint]) -> _Found:
     for at, endpoint in enumerate(endpoints):
         if not endpoint.url.startswith(("http://", "https://")):
             yield f"endpoints[{at}].url", f"{endpoint.url!r} must begin with http:// or https://"
+        if endpoint.ca_file and not endpoint.url.startswith("https://"):
+            yield f"endpoints[{at}].caFile", f"is for https:// only, and url is {endpoint.url}"
         for field, value in (
             ("requestsPerMinute", endpoint.requests_per_minute),
             ("tokensPerMinute", endpoint.tokens_per_minute),

@@ -95,6 +95,8 @@ class EndpointStatus(msgspec.Struct, frozen=True, rename="camel"):
     state: str
     last_error: str
     load: Load
+    reason: str = ""
+    """Why it cannot be asked, however it is, as a stable word: what it is asked with cannot be read."""
 
 
 class BrokerStatus(msgspec.Struct, frozen=True, rename="camel"):

@@ -5,12 +5,12 @@ Never sends `seed`: on a CPU build of vLLM a seeded request whose prefill is chu
 
 import asyncio
 import re
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import msgspec
 
+from edgeglm_agent.reason.credentials import access_to
 from edgeglm_agent.reason.errors import Because, Busy, Declined, EngineError, Failed, NotReached, TimedOut, Unreachable
 from edgeglm_api.bundle import Endpoint
 
@@ -50,10 +50,14 @@ class Client:
         url = f"{endpoint.url.rstrip('/')}/chat/completions"
         try:
             async with asyncio.timeout(timeout_seconds):
-                headers = await _headers(endpoint)
+                access = await access_to(endpoint)
                 # Where an endpoint points on to, nobody has allowed the data to go.
                 asked = self._http.post(
-                    url, json=body | {"model": endpoint.model}, headers=headers, allow_redirects=False
+                    url,
+                    json=body | {"model": endpoint.model},
+                    headers=access.headers,
+                    ssl=access.tls,
+                    allow_redirects=False,
                 )
                 async with asked as response:
                     raw = await response.content.read(MAX_REPLY_BYTES + 1)
@@ -72,13 +76,6 @@ class Client:
     async def close(self) -> None:
         """Let go of all connections."""
         await self._http.close()
-
-
-async def _headers(endpoint: Endpoint) -> dict[str, str]:
-    if endpoint.key_file is None:
-        return {}
-    key = await asyncio.to_thread(Path(endpoint.key_file).read_text, "utf-8")
-    return {"Authorization": f"Bearer {key.strip()}"}
 
 
 def _reply(name: str, status: int, raw: bytes, retry_after: str | None) -> Reply:

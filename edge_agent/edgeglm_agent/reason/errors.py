@@ -3,6 +3,7 @@
 EngineError
 ├── Unreachable     refused or reset; another endpoint may do
 │   ├── NotReached  no connection came about, so nothing was sent
+│   │   └── NoSecret  what it is asked with cannot be read at the site; `.reason` says how it stands with the file
 │   └── TimedOut    no answer in time
 ├── Busy            503 or 429, or draining; the same endpoint will do later, after `.retry_after` seconds if it said so
 ├── Failed          5xx or an answer that is no completion; the engine is ill
@@ -22,6 +23,21 @@ class Unreachable(EngineError):  # noqa: N818 - names what is the case
 
 class NotReached(Unreachable):
     """Nobody was there to hear it."""
+
+
+class SecretReason(StrEnum):
+    """How it stands with a file of a Secret; stable words, for the status and the report."""
+
+    MISSING = "SecretMissing"
+    INVALID = "SecretInvalid"
+
+
+class NoSecret(NotReached):
+    """Its key, or whom to trust there, cannot be read."""
+
+    def __init__(self, endpoint: str, reason: SecretReason, message: str) -> None:
+        super().__init__(f"{endpoint}: {message}")
+        self.reason = reason
 
 
 class TimedOut(Unreachable):

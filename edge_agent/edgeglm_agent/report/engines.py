@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import aiohttp
+import msgspec
 
+from edgeglm_agent.reason.credentials import Access, access_to
+from edgeglm_agent.reason.errors import NoSecret
 from edgeglm_agent.report.engine_figures import as_fields
 from edgeglm_api.bundle import Endpoint
 from edgeglm_api.report import MAX_ENGINES, MAX_NOTE, Engine
@@ -29,17 +31,20 @@ async def look_at(endpoints: Sequence[Endpoint]) -> tuple[Engine, ...]:
 async def _look(http: aiohttp.ClientSession, endpoint: Endpoint) -> Engine:
     api = endpoint.url.rstrip("/")
     root = api.removesuffix("/v1")
-    listed, told = await asyncio.gather(
-        _get(http, f"{api}/models", endpoint.key_file), _get(http, f"{root}/metrics", None)
-    )
-    fields = as_fields(listed, told, endpoint.model)
-    return Engine(name=endpoint.name, model=endpoint.model[:MAX_NOTE], **fields)
+    engine = Engine(name=endpoint.name, model=endpoint.model[:MAX_NOTE])
+    try:
+        access = await access_to(endpoint)
+    except NoSecret:
+        return engine
+    no_key = access._replace(headers={})
+    listed, told = await asyncio.gather(_get(http, f"{api}/models", access), _get(http, f"{root}/metrics", no_key))
+    return msgspec.structs.replace(engine, **as_fields(listed, told, endpoint.model))
 
 
-async def _get(http: aiohttp.ClientSession, url: str, key_file: str | None) -> bytes | None:
+async def _get(http: aiohttp.ClientSession, url: str, access: Access) -> bytes | None:
     """The body of a 200, up to a bound; None when there is none. Where an engine points on to, nobody follows."""
     try:
-        async with http.get(url, headers=await _headers(key_file), allow_redirects=False) as response:
+        async with http.get(url, headers=access.headers, ssl=access.tls, allow_redirects=False) as response:
             if response.status != _OK:
                 return None
             body = b""
@@ -48,10 +53,3 @@ async def _get(http: aiohttp.ClientSession, url: str, key_file: str | None) -> b
             return body
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
         return None
-
-
-async def _headers(key_file: str | None) -> dict[str, str]:
-    if key_file is None:
-        return {}
-    key = await asyncio.to_thread(Path(key_file).read_text, "utf-8")
-    return {"Authorization": f"Bearer {key.strip()}"}

@@ -6,7 +6,7 @@ from typing import Final
 
 from edgeglm_agent.config.pins import RefusedGraph as Refused
 from edgeglm_agent.config.watch import Applied
-from edgeglm_agent.health.status import BooksStatus, BrokerStatus, ConfigStatus, SpoolStatus, Status
+from edgeglm_agent.health.status import BooksStatus, BrokerStatus, ConfigStatus, EndpointStatus, SpoolStatus, Status
 from edgeglm_api.report import (
     API_VERSION,
     MAX_NOTE,
@@ -16,6 +16,7 @@ from edgeglm_api.report import (
     AppliedBundle,
     BookTotals,
     BrokerCounts,
+    EndpointCounts,
     Engine,
     Outage,
     RefusedGraph,
@@ -54,6 +55,7 @@ def make_report(  # noqa: PLR0913 - what a report is made of, all by name
         books=_books(status.books) if status else None,
         answers=_answers(status.books.answers.values()) if status else None,
         brokers=_brokers(status.brokers) if status else None,
+        endpoints=_endpoints(status.endpoints) if status else None,
         engines=tuple(engine for engine in engines if _NAME.fullmatch(engine.name)),
     )
 
@@ -114,6 +116,13 @@ def _brokers(brokers: list[BrokerStatus]) -> BrokerCounts:
         desired=len(brokers),
         connected=len(brokers) - len(away),
         reason=_word(next((broker.reason for broker in away if broker.reason), "")),
+    )
+
+
+def _endpoints(endpoints: list[EndpointStatus]) -> EndpointCounts:
+    reasons = [endpoint.reason for endpoint in endpoints if endpoint.reason]
+    return EndpointCounts(
+        desired=len(endpoints), usable=len(endpoints) - len(reasons), reason=_word(next(iter(reasons), ""))
     )
 
 

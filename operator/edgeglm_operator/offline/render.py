@@ -23,9 +23,8 @@ from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.reconcile.revision import revision_of, with_revision
 from edgeglm_operator.reconcile.verification import concurrency_of
 from edgeglm_operator.resources.agent_deployment import make_agent_deployment
-from edgeglm_operator.resources.agent_keys import secrets_of
+from edgeglm_operator.resources.agent_secrets import agent_secrets_of
 from edgeglm_operator.resources.around_cloud import around_cloud
-from edgeglm_operator.resources.broker_secrets import broker_secrets_of
 from edgeglm_operator.resources.bundle_config_map import make_bundle_config_map
 from edgeglm_operator.resources.cloud_deployment import make_cloud_deployment
 from edgeglm_operator.resources.edge_deployment import make_edge_deployment
@@ -238,9 +237,7 @@ def _render_site(site: EdgeSite, node: Node, known: Wishes, settings: Settings, 
         return
     bundle = renumbered(compiled.bundle, None)
     result.manifests.append(make_bundle_config_map(site, bundle))
-    result.manifests.append(
-        make_agent_deployment(site, settings, key_secrets=secrets_of(bundle), broker_secrets=broker_secrets_of(bundle))
-    )
+    result.manifests.append(make_agent_deployment(site, settings, agent_secrets_of(bundle)))
 
 
 def _compiled(site: EdgeSite, node: Node, known: Wishes) -> Compiled:

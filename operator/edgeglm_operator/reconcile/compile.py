@@ -26,6 +26,7 @@ from edgeglm_operator.reconcile.topics import check_topics
 from edgeglm_operator.resources.agent_keys import key_file
 from edgeglm_operator.resources.broker_secrets import ca_file, credentials_folder
 from edgeglm_operator.resources.effective_engine import asked_engine
+from edgeglm_operator.resources.endpoint_secrets import endpoint_ca_file, endpoint_key_file
 from edgeglm_operator.resources.names import endpoint_name
 
 _PARAMETER: Final = re.compile(r"\$\{site\.([A-Za-z][A-Za-z0-9_]*)\}")
@@ -251,6 +252,8 @@ def _given(graph: str, endpoint: GivenEndpoint) -> Endpoint:
         url=endpoint.url,
         model=endpoint.model,
         place="Edge" if local else "Cloud",
+        key_file=endpoint_key_file(endpoint.secret_ref) if endpoint.secret_ref else None,
+        ca_file=endpoint_ca_file(endpoint.ca_secret_ref) if endpoint.ca_secret_ref else None,
         metered=endpoint.metered,
         requests_per_minute=limits.requests_per_minute,
         tokens_per_minute=limits.tokens_per_minute,

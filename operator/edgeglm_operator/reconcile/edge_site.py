@@ -28,8 +28,7 @@ from edgeglm_operator.reconcile.status_writer import write_status
 from edgeglm_operator.reconcile.workloads import workload
 from edgeglm_operator.reconcile.world import AtSite, World
 from edgeglm_operator.resources.agent_deployment import make_agent_deployment
-from edgeglm_operator.resources.agent_keys import secrets_of
-from edgeglm_operator.resources.broker_secrets import broker_secrets_of
+from edgeglm_operator.resources.agent_secrets import agent_secrets_of
 from edgeglm_operator.resources.bundle_config_map import make_bundle_config_map
 from edgeglm_operator.resources.names import agent_name, bundle_name
 from edgeglm_operator.resources.report_secret import make_report_secret, mounts_report_secret
@@ -164,8 +163,7 @@ async def want_agent(scope: Scope) -> None:
     if scope.bundle is not None and scope.needs_agent:
         if await want_report_secret(scope, live.unpack() if live else None):
             return
-        keys, brokers = secrets_of(scope.bundle), broker_secrets_of(scope.bundle)
-        made = make_agent_deployment(scope.site, scope.world.settings, key_secrets=keys, broker_secrets=brokers)
+        made = make_agent_deployment(scope.site, scope.world.settings, agent_secrets_of(scope.bundle))
         await scope.children.ensure(keeping_template(made, deployment_from(live.unpack()) if live else None))
     elif live is not None:
         await scope.children.prune((DEPLOYMENTS,), {labels.SITE: metadata.name}, keep=lambda _: False)

@@ -1,22 +1,23 @@
 """The Deployment of a site's agent."""
 
 import hashlib
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from edgeglm_api import labels
 from edgeglm_api.edge_site import EdgeSite
 from edgeglm_operator.resources.agent_keys import DIRECTORY as KEYS_DIRECTORY
+from edgeglm_operator.resources.agent_secrets import NO_SECRETS, AgentSecrets
 from edgeglm_operator.resources.asked import asked_of_agent
-from edgeglm_operator.resources.broker_secrets import BrokerSecret, broker_mount, broker_volume
+from edgeglm_operator.resources.broker_secrets import broker_mount, broker_volume
 from edgeglm_operator.resources.edge_placement import on_edge_node
+from edgeglm_operator.resources.endpoint_secrets import endpoint_mount, endpoint_volume
 from edgeglm_operator.resources.manifest import Manifest, manifest, owned_by
 from edgeglm_operator.resources.names import agent_name, bundle_name, key_volume_name
 from edgeglm_operator.resources.own_directory import own_directory
 from edgeglm_operator.resources.pod_security import container_context, pod_context
 from edgeglm_operator.resources.report_secret import report_arguments, report_mount, report_volume
 from edgeglm_operator.resources.selectors import AGENT, agent_selector, component
-from edgeglm_operator.settings import Reporting, Settings
+from edgeglm_operator.settings import Settings
 
 PORT: Final = 9464
 """Health and metrics; the port that OpenTelemetry made usual for the latter."""
@@ -30,23 +31,8 @@ DATA: Final = "/var/lib/edgeglm-agent"
 BUNDLE: Final = "/etc/edgeglm/bundle"
 
 
-class _Secrets(NamedTuple):
-    """What is mounted."""
-
-    keys: Sequence[str]
-    brokers: Sequence[BrokerSecret]
-    reporting: Reporting | None
-
-
-def make_agent_deployment(
-    site: EdgeSite,
-    settings: Settings,
-    *,
-    key_secrets: Sequence[str] = (),
-    broker_secrets: Sequence[BrokerSecret] = (),
-) -> Manifest:
-    """The one agent of a site. `key_secrets` are the Secrets with the API keys of its endpoints."""
-    secrets = _Secrets(key_secrets, broker_secrets, settings.reporting)
+def make_agent_deployment(site: EdgeSite, settings: Settings, secrets: AgentSecrets = NO_SECRETS) -> Manifest:
+    """The one agent of a site, with the Secrets that its bundle names."""
     selector = agent_selector(site)
     return manifest(
         "apps/v1",
@@ -54,7 +40,7 @@ def make_agent_deployment(
         site.metadata.namespace,
         agent_name(site.metadata.name),
         labels=component(AGENT) | selector,
-        annotations={labels.SPEC_HASH: asked_of_agent(site, key_secrets, broker_secrets, settings.reporting)},
+        annotations={labels.SPEC_HASH: asked_of_agent(site, secrets, settings.reporting)},
         owner=owned_by(site),
         spec={
             "replicas": 0 if site.spec.suspend else 1,
@@ -64,7 +50,7 @@ def make_agent_deployment(
             "strategy": {"type": "Recreate"},
             "template": {
                 "metadata": {"labels": component(AGENT) | selector},
-                "spec": _pod(site, settings.agent_image, secrets) | on_edge_node(site.spec.node_name),
+                "spec": _pod(site, settings, secrets) | on_edge_node(site.spec.node_name),
             },
         },
     )
@@ -85,7 +71,8 @@ def data_path(site: EdgeSite) -> str:
     return f"{HOST_DATA}/{site.metadata.namespace}/{site.metadata.uid}"
 
 
-def _pod(site: EdgeSite, image: str, secrets: _Secrets) -> Manifest:
+def _pod(site: EdgeSite, settings: Settings, secrets: AgentSecrets) -> Manifest:
+    image = settings.agent_image
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -94,30 +81,32 @@ def _pod(site: EdgeSite, image: str, secrets: _Secrets) -> Manifest:
         # An emptyDir would lose the spool with the pod, and a claim does not come back after a reboot without a link
         # (rule O7).
         "initContainers": [own_directory("own-data", image, "data", DATA)],
-        "containers": [_agent(site, image, secrets)],
+        "containers": [_agent(site, settings, secrets)],
         "volumes": [
             {"name": "bundle", "configMap": {"name": bundle_name(site.metadata.name)}},
             {"name": "data", "hostPath": {"path": data_path(site), "type": "DirectoryOrCreate"}},
             {"name": "tmp", "emptyDir": {}},
             *(_key_volume(secret) for secret in secrets.keys),
             *(broker_volume(secret) for secret in secrets.brokers),
-            *([report_volume(site, secrets.reporting)] if secrets.reporting else []),
+            *(endpoint_volume(secret) for secret in secrets.endpoints),
+            *([report_volume(site, settings.reporting)] if settings.reporting else []),
         ],
     }
 
 
-def _agent(site: EdgeSite, image: str, secrets: _Secrets) -> Manifest:
+def _agent(site: EdgeSite, settings: Settings, secrets: AgentSecrets) -> Manifest:
     address = agent_address(site.metadata.namespace)
     port = {"name": "http", "containerPort": PORT, "hostPort": PORT, "hostIP": address, "protocol": "TCP"}
     return {
         "name": "agent",
-        "image": image,
+        "image": settings.agent_image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["edgeglm-agent"],
         "args": [
             *("run", "--bundle", BUNDLE, "--data", DATA, "--listen", f"{address}:{PORT}"),
             *_pins(site),
-            *(report_arguments(site, secrets.reporting) if secrets.reporting else []),
+            *_way_of_messages(site),
+            *(report_arguments(site, settings.reporting) if settings.reporting else []),
         ],
         "ports": [port],
         **_probes(address),
@@ -134,7 +123,8 @@ def _agent(site: EdgeSite, image: str, secrets: _Secrets) -> Manifest:
                 for secret in secrets.keys
             ),
             *(broker_mount(secret) for secret in secrets.brokers),
-            *([report_mount()] if secrets.reporting else []),
+            *(endpoint_mount(secret) for secret in secrets.endpoints),
+            *([report_mount()] if settings.reporting else []),
         ],
     }
 
@@ -142,6 +132,10 @@ def _agent(site: EdgeSite, image: str, secrets: _Secrets) -> Manifest:
 def _pins(site: EdgeSite) -> list[str]:
     """Here and not in the bundle: who can write that alone must not move them."""
     return [word for host in site.spec.endpoint_hosts or () for word in ("--endpoint-host", host)]
+
+
+def _way_of_messages(site: EdgeSite) -> list[str]:
+    return [f"--receive={site.spec.receive}"] if site.spec.receive else []
 
 
 def _probes(address: str) -> Manifest:

@@ -14,7 +14,8 @@ def key_file(reference: SecretKeyRef) -> str:
 
 
 def secrets_of(bundle: Bundle) -> tuple[str, ...]:
-    """The Secrets whose keys a bundle's endpoints and graphs name."""
+    """The Secrets whose keys a bundle names, of InferenceServices and of who commands a graph."""
     files = [endpoint.key_file for endpoint in bundle.endpoints if endpoint.key_file]
     files += [graph.commands.key_file for graph in bundle.graphs if graph.commands]
-    return tuple(sorted({file.removeprefix(f"{DIRECTORY}/").partition("/")[0] for file in files}))
+    ours = [file.removeprefix(f"{DIRECTORY}/") for file in files if file.startswith(f"{DIRECTORY}/")]
+    return tuple(sorted({file.partition("/")[0] for file in ours}))

@@ -5,7 +5,6 @@ and suspending, which change the spec too, may look like a wish for other pods.
 """
 
 import hashlib
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -21,6 +20,7 @@ from edgeglm_api.inference_service import (
     Timeouts,
 )
 from edgeglm_api.selection import Sites
+from edgeglm_operator.resources.agent_secrets import AgentSecrets
 from edgeglm_operator.resources.gpu_labels import is_labelled
 from edgeglm_operator.settings import Reporting
 
@@ -56,16 +56,16 @@ def asked_at_site(service: InferenceService, target: EdgeTarget) -> str:
     return _digest(msgspec.structs.replace(_of_pods(service.spec), cloud=None, edge=(asked,)))
 
 
-def asked_of_agent(
-    site: EdgeSite,
-    key_secrets: Sequence[str],
-    broker_secrets: Sequence[tuple[str, str]],
-    reporting: Reporting | None = None,
-) -> str:
-    """Of a site's agent: where it is, whose store it has, which Secrets it needs, whom it may ask, where it reports."""
+def asked_of_agent(site: EdgeSite, secrets: AgentSecrets, reporting: Reporting | None = None) -> str:
+    """Of a site's agent: where it is, whose store it has, which Secrets it needs, whom it may ask, where it reports.
+
+    What is not asked for is not in it: a release that can be asked for more restarts nobody.
+    """
     hosts = [site.spec.endpoint_hosts] if site.spec.endpoint_hosts else []
     reports = [{"to": reporting.url, "epoch": reporting.epoch}] if reporting else []
-    return _digest([site.metadata.uid, site.spec.node_name, *key_secrets, *broker_secrets, *hosts, *reports])
+    receives = [{"receive": site.spec.receive}] if site.spec.receive else []
+    wishes = [*secrets.keys, *secrets.brokers, *secrets.endpoints, *hosts, *reports, *receives]
+    return _digest([site.metadata.uid, site.spec.node_name, *wishes])
 
 
 def _of_nodes(accelerator: CloudAccelerator | None) -> CloudAccelerator | None:

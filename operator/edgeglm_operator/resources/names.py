@@ -68,6 +68,11 @@ def endpoint_name(service: str, *, at_site: bool) -> str:
     return f"{service}-{'edge' if at_site else 'cloud'}"
 
 
+def endpoint_volume_name(secret: str, part: str) -> str:
+    """The agent's volume that holds a part of a Secret of a graph's own endpoint."""
+    return _label("endpoint", part, secret)
+
+
 def _label(*parts: str, ambiguous: bool = False, limit: int = MAX_LENGTH) -> str:
     """The parts joined by dashes; with a hash of them when that is no DNS-1035 label, or does not tell them apart."""
     joined = "-".join(parts)

@@ -50,6 +50,11 @@ def in_sensor_things(source: dict[str, Any] | None = None, /, **rules: Any) -> B
     return in_senml({"format": "SensorThings"} | (source or {}), **rules)
 
 
+def asking(**changes: Any) -> Bundle:
+    (engine,) = a_bundle().endpoints
+    return a_bundle(endpoints=(msgspec.structs.replace(engine, **changes),))
+
+
 ECHO = a_source(topic="insights/{line}/{machine}")
 """Hears the answers of `a_graph`."""
 
@@ -68,6 +73,8 @@ ECHO = a_source(topic="insights/{line}/{machine}")
         (a_bundle(a_graph(broker=Broker(url="http://x"))), "graphs[0].broker.url"),
         (a_bundle(a_graph(broker=Broker(url="mqtt://${site.broker}"))), "graphs[0].broker.url"),
         (a_bundle(a_graph(broker=Broker(url="mqtt://h", ca_file="/ca.crt"))), "graphs[0].broker.caFile"),
+        (asking(url="http://h/v1", ca_file="/ca.crt"), "endpoints[0].caFile"),
+        (asking(url="h/v1"), "endpoints[0].url"),
         (
             a_bundle(a_graph(), a_graph(uid="other", broker=Broker(url="mqtt://127.0.0.1:1883", credentials="/me"))),
             "graphs[1].broker",

@@ -11,6 +11,7 @@ from edgeglm_api.report import (
     AppliedBundle,
     BookTotals,
     BrokerCounts,
+    EndpointCounts,
     Engine,
     Outage,
     Report,
@@ -116,6 +117,7 @@ def test_the_address_names_the_site() -> None:
         ({"books": BookTotals(balanced=False)}, 0, "BooksUnbalanced"),
         ({"spool": SpoolUse(blocked="the raw log cannot be written")}, 0, "SpoolBlocked"),
         ({"brokers": BrokerCounts(desired=2, connected=1, reason="Unreachable")}, 0, "BrokerUnreachable"),
+        ({"endpoints": EndpointCounts(desired=2, usable=1, reason="SecretMissing")}, 0, "EndpointUnusable"),
         ({"engines": (Engine(name="llm", serving=False),)}, 0, "EngineUnreachable"),
         ({"engines": (Engine(name="llm", serving=True, model="glm"),)}, 0, "ModelMissing"),
         ({}, 31, "ClockSkew"),
@@ -151,6 +153,7 @@ def test_numbers_are_no_news() -> None:
         {"spool": SpoolUse()},
         {"engines": (Engine(name="llm", serving=True, model_present=True),)},
         {"brokers": BrokerCounts(desired=1, reason="Unreachable")},
+        {"endpoints": EndpointCounts(desired=1, reason="SecretMissing")},
         {"outage": Outage(since="2026-01-01T00:00:00Z", until="2026-01-02T00:00:00Z")},
     ],
 )

@@ -10,7 +10,9 @@ from edgeglm_api.sensor_graph import SensorGraph
 from edgeglm_operator.reconcile.compile import compile_bundle, compile_graph, renumbered
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.resources.agent_keys import secrets_of
+from edgeglm_operator.resources.agent_secrets import NO_SECRETS, AgentSecrets, agent_secrets_of
 from edgeglm_operator.resources.broker_secrets import BrokerSecret, broker_secrets_of
+from edgeglm_operator.resources.endpoint_secrets import EndpointSecret
 from tests.unit.operator.builders import a_node, a_sensor_graph, a_target, an_edge_site, an_inference_service
 
 BOTH = an_inference_service(
@@ -254,6 +256,32 @@ def test_secrets_of_a_broker_become_files_at_the_site() -> None:
         "/etc/edgeglm/brokers/credentials/me",
     )
     assert broker_secrets_of(bundle) == (BrokerSecret("credentials", "me"), BrokerSecret("trust", "ca.plant"))
+
+
+def an_own_endpoint(key: str) -> dict[str, Any]:
+    secrets = {"secretRef": {"name": "hub", "key": key}, "caSecretRef": {"name": "ca.plant"}}
+    return {"endpoint": {"url": "https://127.0.0.1:8443/v1", "model": "big", **secrets}}
+
+
+def test_secrets_of_an_endpoint_become_files_at_the_site() -> None:
+    """Of a Secret with many keys, the agent sees those that endpoints name."""
+    graphs = [a_sensor_graph(name, reasoning=an_own_endpoint(name)) for name in ("two", "one")]
+    bundle, refusals = compile_bundle(an_edge_site(), a_node(), graphs, [])
+    assert refusals == {}
+    assert [(each.name, each.key_file, each.ca_file) for each in bundle.endpoints] == [
+        (f"{name}-endpoint", f"/etc/edgeglm/endpoints/keys/hub/{name}", "/etc/edgeglm/endpoints/trust/ca.plant/ca.crt")
+        for name in ("one", "two")
+    ]
+    assert agent_secrets_of(bundle) == AgentSecrets(
+        endpoints=(EndpointSecret("keys", "hub", ("one", "two")), EndpointSecret("trust", "ca.plant", ("ca.crt",)))
+    )
+
+
+def test_an_endpoint_without_secrets_is_told_as_before() -> None:
+    graph = a_sensor_graph(reasoning={"endpoint": {"url": "http://127.0.0.1:9000/v1", "model": "tiny"}})
+    bundle, _ = compile_bundle(an_edge_site(), a_node(), [graph], [])
+    assert b"File" not in encode(bundle)
+    assert agent_secrets_of(bundle) == NO_SECRETS
 
 
 def test_two_graphs_that_reach_one_broker_in_two_ways_cannot_both_run() -> None:

@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 
 from edgeglm_operator.resources.agent_deployment import agent_address, make_agent_deployment
+from edgeglm_operator.resources.agent_secrets import AgentSecrets
 from edgeglm_operator.resources.broker_secrets import BrokerSecret
 from edgeglm_operator.resources.edge_deployment import make_edge_deployment
+from edgeglm_operator.resources.endpoint_secrets import EndpointSecret
 from edgeglm_operator.settings import Settings
 from tests.unit.operator.builders import a_target, an_edge_site, an_inference_service
 
 BROKER_SECRETS = (BrokerSecret("credentials", "me"), BrokerSecret("trust", "me"))
+ENDPOINT_SECRETS = (EndpointSecret("keys", "me", ("llm",)), EndpointSecret("trust", "me", ("ca.crt",)))
 
 
 def an_engine() -> dict[str, Any]:
@@ -20,7 +23,7 @@ def an_engine() -> dict[str, Any]:
 
 
 def an_agent() -> dict[str, Any]:
-    return make_agent_deployment(an_edge_site(), Settings(), key_secrets=("keys",), broker_secrets=BROKER_SECRETS)
+    return make_agent_deployment(an_edge_site(), Settings(), AgentSecrets(("keys",), BROKER_SECRETS, ENDPOINT_SECRETS))
 
 
 @pytest.fixture(params=[an_engine, an_agent])
@@ -82,9 +85,10 @@ def test_o8_a_restart_needs_no_registry(pod: dict[str, Any]) -> None:
 def test_o9_nothing_it_refers_to_is_optional(pod: dict[str, Any]) -> None:
     """KubeEdge #3813: an object that is missing blocks the pod for good, optional or not.
 
-    But for the Secrets of brokers: elsewhere a missing one must not stop the graphs that have another broker.
+    But for the Secrets of brokers and of graphs' own endpoints: elsewhere a missing one must not stop the graphs that
+    have others.
     """
-    others = [volume for volume in pod["volumes"] if not volume["name"].startswith("broker-")]
+    others = [volume for volume in pod["volumes"] if not volume["name"].startswith(("broker-", "endpoint-"))]
     assert "optional" not in str({**pod, "volumes": others})
     assert "imagePullSecrets" not in pod
 
@@ -139,9 +143,8 @@ def test_a_site_made_anew_does_not_meet_the_data_of_the_one_before() -> None:
 
 
 def test_a_secret_with_dots_in_its_name_can_be_mounted() -> None:
-    pod = make_agent_deployment(an_edge_site(), Settings(), key_secrets=("keys.plant.example",))["spec"]["template"][
-        "spec"
-    ]
+    secrets = AgentSecrets(keys=("keys.plant.example",))
+    pod = make_agent_deployment(an_edge_site(), Settings(), secrets)["spec"]["template"]["spec"]
     volume = pod["volumes"][-1]
     mount = pod["containers"][0]["volumeMounts"][-1]
     assert volume["secret"]["secretName"] == "keys.plant.example"
@@ -149,13 +152,20 @@ def test_a_secret_with_dots_in_its_name_can_be_mounted() -> None:
     assert mount == {"name": volume["name"], "mountPath": "/etc/edgeglm/keys/keys.plant.example", "readOnly": True}
 
 
-def test_a_missing_secret_of_a_broker_does_not_keep_the_agent_from_starting() -> None:
-    """The other graphs may have another broker, and the agent tells what it misses."""
+@pytest.mark.parametrize(
+    ("whose", "seen"),
+    [
+        ("broker", [["username", "password", "tls.crt", "tls.key"], ["ca.crt"]]),
+        ("endpoint", [["llm"], ["ca.crt"]]),
+    ],
+)
+def test_a_missing_secret_does_not_keep_the_agent_from_starting(whose: str, seen: list[list[str]]) -> None:
+    """The other graphs may have another broker or endpoint, and the agent tells what it misses."""
     pod = an_agent()["spec"]["template"]["spec"]
-    volumes = [volume["secret"] for volume in pod["volumes"] if volume["name"].startswith("broker-")]
+    volumes = [volume["secret"] for volume in pod["volumes"] if volume["name"].startswith(f"{whose}-")]
     assert [volume["optional"] for volume in volumes] == [True, True]
     keys = [[item["key"] for item in volume["items"]] for volume in volumes]
-    assert keys == [["username", "password", "tls.crt", "tls.key"], ["ca.crt"]], "an authority's own key stays away"
+    assert keys == seen, "an authority's own key stays away"
 
 
 def test_one_secret_may_be_both_the_authority_and_the_identity() -> None:
@@ -164,4 +174,5 @@ def test_one_secret_may_be_both_the_authority_and_the_identity() -> None:
     names = [volume["name"] for volume in pod["volumes"]]
     assert len(names) == len(set(names))
     paths = [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]]
-    assert paths[-2:] == ["/etc/edgeglm/brokers/credentials/me", "/etc/edgeglm/brokers/trust/me"]
+    assert paths[-4:-2] == ["/etc/edgeglm/brokers/credentials/me", "/etc/edgeglm/brokers/trust/me"]
+    assert paths[-2:] == ["/etc/edgeglm/endpoints/keys/me", "/etc/edgeglm/endpoints/trust/me"]

@@ -14,8 +14,10 @@ from edgeglm_operator.observed import deployment_from
 from edgeglm_operator.reconcile.kept_template import keeping_template
 from edgeglm_operator.reconcile.revision import pack, repack, revision_of, with_revision
 from edgeglm_operator.resources.agent_deployment import make_agent_deployment
+from edgeglm_operator.resources.agent_secrets import NO_SECRETS, AgentSecrets
 from edgeglm_operator.resources.asked import asked_at_site
 from edgeglm_operator.resources.edge_deployment import make_edge_deployment
+from edgeglm_operator.resources.endpoint_secrets import EndpointSecret
 from edgeglm_operator.settings import Settings
 from tests.reconcile.builders import an_edge_site, an_edge_target, an_inference_service
 
@@ -33,9 +35,8 @@ def at_site(settings: Settings, asked: InferenceService | None = None) -> Manife
     return make_edge_deployment(asked, asked.spec.edge[0], "box-1", settings)
 
 
-def agent(settings: Settings, *keys: str) -> Manifest:
-    site = read(an_edge_site("box-1", "box-1"), EdgeSite)
-    return make_agent_deployment(site, settings, key_secrets=keys)
+def agent(settings: Settings, secrets: AgentSecrets = NO_SECRETS, **site: Any) -> Manifest:
+    return make_agent_deployment(read(an_edge_site("box-1", "box-1", **site), EdgeSite), settings, secrets)
 
 
 @pytest.mark.parametrize("make", [at_site, agent])
@@ -54,10 +55,20 @@ def test_what_is_asked_anew_is_made_as_this_release_makes_it() -> None:
     assert keeping_template(made, live)["spec"]["template"] == with_revision(made["spec"]["template"])
 
 
-def test_an_agent_that_needs_another_key_is_made_anew() -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        agent(OLD, AgentSecrets(keys=("key",))),
+        agent(OLD, AgentSecrets(endpoints=(EndpointSecret("keys", "hub", ("api",)),))),
+        agent(OLD, receive="Batches"),
+        agent(OLD, endpointHosts=["127.0.0.1"]),
+    ],
+    ids=["a service's key", "an endpoint's key", "way of messages", "hosts"],
+)
+def test_an_agent_of_which_something_else_is_asked_is_made_anew(other: Manifest) -> None:
     live = deployment_from(keeping_template(agent(OLD), None))
 
-    assert revision_of(keeping_template(agent(OLD, "key"), live)["spec"]["template"]) != revision_of(
+    assert revision_of(keeping_template(other, live)["spec"]["template"]) != revision_of(
         keeping_template(agent(OLD), live)["spec"]["template"]
     )
 
