@@ -125,7 +125,7 @@ async def _ask(client: Client, endpoint: Endpoint, number: int, timeout_seconds:
         reply = await client.complete(endpoint, inquiry(number), timeout_seconds)
     except TimedOut:
         return _Outcome("late")
-    except (Unreachable, Busy, OSError, ValueError):  # the last two: a key that cannot be read, or sent
+    except (Unreachable, Busy):
         return None
     except EngineError as error:
         return _Outcome("failed", said=str(error))
