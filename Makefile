@@ -43,9 +43,10 @@ record: $(READY) ## write down for later releases what this one makes of the gol
 	$(BIN)/pytest -q tests/upgrade --record-release=$(RELEASE)
 
 lock: $(READY) ## write requirements/*.txt anew from pyproject.toml
-	for extra in operator agent store dev; do \
+	for extra in operator agent,sparkplug store dev; do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	    --extra $$extra --python-version 3.11 --output-file requirements/$$extra.txt pyproject.toml; done
+	    --extra $${extra%,*} --extra $${extra#*,} --python-version 3.11 \
+	    --output-file requirements/$${extra%,*}.txt pyproject.toml; done
 
 figures: $(READY) ## lengths of functions, and tests against code
 	$(BIN)/python bench/code_figures.py

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from edgeglm_agent.clock import Clock
-from edgeglm_agent.decode.topic import compile_topic
+from edgeglm_agent.decode.source_topic import topic_of
 from edgeglm_agent.health.status import BrokerStatus
 from edgeglm_agent.moment import rfc3339
 from edgeglm_agent.mqtt.address import parse_address
@@ -156,5 +156,5 @@ def _client_id(bundle: Bundle, url: str) -> str:
 
 
 def _filters(graphs: list[Graph]) -> frozenset[str]:
-    sources = [compile_topic(source.topic).filter for graph in graphs for source in graph.sources]
+    sources = [each for graph in graphs for source in graph.sources for each in topic_of(source).filters]
     return non_overlapping([*sources, *(graph.commands.topic for graph in graphs if graph.commands)])

@@ -68,4 +68,11 @@ def _output_levels(topic: str, graph: str) -> Levels:
 
 
 def _source_levels(source: Source) -> Levels:
-    return tuple(_ANY_LEVEL if _CAPTURE.search(level) else level for level in source.topic.split("/"))
+    if source.format == "SparkplugB":
+        # All that its nodes and their devices say.
+        return (*map(_plain_or_any, source.topic.split("/")[:2]), _ANY_LEVELS)
+    return tuple(map(_plain_or_any, source.topic.split("/")))
+
+
+def _plain_or_any(level: str) -> str:
+    return _ANY_LEVEL if _CAPTURE.search(level) else level

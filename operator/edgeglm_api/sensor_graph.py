@@ -61,7 +61,7 @@ class Measurement(Model, frozen=True, kw_only=True):
     SensorThings: `$.result` when absent.
     """
     name: str | None = None
-    """SenML: the record's name, with captures: `urn:dev:mac:{mac}:temperature`.
+    """SenML and SparkplugB: the name of the record or metric, with captures: `urn:dev:mac:{mac}:temperature`.
     SensorThings: the Datastream's id; all Datastreams when absent.
     """
     type: Literal["Number", "Boolean", "Counter", "Enum"] = "Number"
@@ -132,7 +132,7 @@ class Source(Model, frozen=True, kw_only=True):
     topic: str
     """A topic with captures: `plant/{line}/{machine}/vibration`. Each capture is one level."""
     kind: Kind = "Telemetry"
-    format: Literal["JSON", "SenML", "SensorThings"] = "JSON"
+    format: Literal["JSON", "SenML", "SensorThings", "SparkplugB"] = "JSON"
     for_each: str | None = None
     """`$.items[*]`: the items of a batch, each of which says something of its own."""
     entity: EntityRef

@@ -194,6 +194,12 @@ def senml(**rest: Any) -> Object:
     return measuring_in("SenML", **rest)
 
 
+def sparkplug(topic: str = "spBv1.0/{group}/{message}/{node}/{device}", **rest: Any) -> Object:
+    """A SensorGraph with one measurement in Sparkplug B."""
+    measurements = [{"property": "rms", "name": "Line 1/RMS (axial)", **rest}]
+    return graph(sources=[source(format="SparkplugB", topic=topic, measurements=measurements)])
+
+
 def site(name: str = "box-1", **spec: Any) -> Object:
     """An EdgeSite."""
     return _object("EdgeSite", name, {"nodeName": "box-1", **spec})
@@ -639,6 +645,12 @@ ROWS: Final = (
     ),
     Row("SensorThings", measuring_in("SensorThings")),
     Row("SensorThings of a Datastream", measuring_in("SensorThings", name="42", path="$.result.x")),
+    Row("SparkplugB", sparkplug()),
+    Row("SparkplugB of nodes", sparkplug("spBv1.0/plant-a/{message}/{node}")),
+    Row("SparkplugB elsewhere", sparkplug("plant/{line}/{machine}"), "spBv1.0/{group}/{message}/{node}/{device}"),
+    Row("SparkplugB of one kind", sparkplug("spBv1.0/{group}/DDATA/{node}/{device}"), "spBv1.0/{group}/{message}"),
+    Row("SparkplugB by path", sparkplug(path="$.v"), "neither path nor quality"),
+    Row("SparkplugB with a state of births", sparkplug(property="connection"), "what births and deaths say"),
     Row("JSON by name", measuring_in("JSON", path="$.v", name="a"), "needs a path"),
     Row("JSON by nothing", measuring_in("JSON"), "needs a path"),
     Row("a state", stating(map={"1": "OPEN", "0": "CLOSED"})),

@@ -7,8 +7,11 @@ from edgeglm_agent.decode.id_template import BadTemplate, check_template
 from edgeglm_agent.decode.measure import BadMap, Measure
 from edgeglm_agent.decode.name_pattern import BadName, NamePattern
 from edgeglm_agent.decode.path import BadPath, compile_for_each, compile_path
+from edgeglm_agent.decode.refused import Refused
 from edgeglm_agent.decode.sensor_things import DATASTREAM
-from edgeglm_agent.decode.topic import BadTopic, compile_topic
+from edgeglm_agent.decode.source_topic import topic_of
+from edgeglm_agent.decode.sparkplug import CONNECTION, parser
+from edgeglm_agent.decode.topic import BadTopic
 from edgeglm_api.sensor_graph import Limits, Measurement, Source
 
 _Found = Iterator[tuple[str, str]]
@@ -17,7 +20,7 @@ _Found = Iterator[tuple[str, str]]
 def problems_of_source(source: Source) -> _Found:
     """Yield the field and what is wrong with it."""
     try:
-        captures = compile_topic(source.topic).captures
+        captures = topic_of(source).captures
     except BadTopic as error:
         yield "topic", str(error)
         return
@@ -73,10 +76,26 @@ def _json(source: Source, captures: frozenset[str]) -> _Found:
 
 
 def _senml(source: Source, captures: frozenset[str]) -> _Found:
+    yield from _by_names(source, captures)
+
+
+def _sparkplug(source: Source, captures: frozenset[str]) -> _Found:
+    try:
+        parser()
+    except Refused:
+        yield "format", "is SparkplugB, which needs protobuf; install edgeglm[agent,sparkplug]"
+    for at, measurement in enumerate(source.measurements):
+        if measurement.property == CONNECTION:
+            yield f"measurements[{at}].property", f"is {CONNECTION!r}, which births and deaths say; choose another name"
+    yield from _by_names(source, captures)
+
+
+def _by_names(source: Source, captures: frozenset[str]) -> _Found:
+    """Yield what is wrong with a source in a format that names its values."""
     yield from _no_places(source)
     for at, measurement in enumerate(source.measurements):
         if measurement.name is None or measurement.path is not None or measurement.quality is not None:
-            yield f"measurements[{at}]", "needs a name and neither path nor quality: SenML names its values"
+            yield f"measurements[{at}]", f"needs a name and neither path nor quality: {source.format} names its values"
             continue
         yield from _named(source, at, measurement.name, captures, of_payload=False)
 
@@ -117,7 +136,7 @@ def _templates(source: Source, captures: frozenset[str], *, of_payload: bool = T
         except (BadTemplate, BadPath) as error:
             yield field, str(error)
         if not of_payload and any(sign in template for sign in ("{$", "{@")):
-            yield field, f"{template!r} asks for a value of the payload; SenML is read by names"
+            yield field, f"{template!r} asks for a value of the payload; {source.format} is read by names"
 
 
 def _measurement(measurement: Measurement) -> _Found:
@@ -140,4 +159,5 @@ _FORMATS: Final[dict[str, Callable[[Source, frozenset[str]], _Found]]] = {
     "JSON": _json,
     "SenML": _senml,
     "SensorThings": _sensor_things,
+    "SparkplugB": _sparkplug,
 }

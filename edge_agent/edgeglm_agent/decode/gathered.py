@@ -21,9 +21,14 @@ class Gathered:
         """Note that a part cannot be used."""
         self._refused.append(reason)
 
-    def decoded(self) -> Decoded:
-        """Return all of it; raises Refused when there is nothing that can be used."""
-        if not self._said:
+    @property
+    def any(self) -> bool:
+        """Whether anything was said, be it of no use."""
+        return bool(self._said or self._refused)
+
+    def decoded(self, *also: Observation) -> Decoded:
+        """Return all of it, and others with it; raises Refused when there is nothing that can be used."""
+        if not self._said and not also:
             raise Refused(self._refused[0] if self._refused else Reason.MISSING)
         observations = (msgspec.structs.replace(bare, readings=tuple(said)) for bare, said in self._said.items())
-        return Decoded(tuple(observations), tuple(self._refused))
+        return Decoded((*observations, *also), tuple(self._refused))

@@ -44,12 +44,14 @@ class Observation(msgspec.Struct, frozen=True):
     event_ns: int
     readings: tuple[Reading, ...]
     relations: tuple[Relation, ...] = ()
+    holds: bool = False
+    """Whether it is a state, whatever its source is, and told by somebody else: the entity itself was not heard."""
 
 
 class Decoded(msgspec.Struct, frozen=True):
     """All that a message says; a message of which nothing can be used is refused as a whole instead."""
 
     observations: tuple[Observation, ...]
-    """At least one, in the order of the message."""
+    """In the order of the message; none where a format says more than is asked for, and here nothing else."""
     refused: tuple[Reason, ...] = ()
     """Why parts of the message could not be used."""

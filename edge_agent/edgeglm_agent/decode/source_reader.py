@@ -9,7 +9,9 @@ from edgeglm_agent.decode.observation import Decoded
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.decode.senml_source import SenmlReader
 from edgeglm_agent.decode.sensor_things import SensorThingsReader
-from edgeglm_agent.decode.topic import MAX_KNOWN_TOPIC_CHARS, MAX_KNOWN_TOPICS, compile_topic
+from edgeglm_agent.decode.source_topic import topic_of
+from edgeglm_agent.decode.sparkplug_source import SparkplugReader
+from edgeglm_agent.decode.topic import MAX_KNOWN_TOPIC_CHARS, MAX_KNOWN_TOPICS
 from edgeglm_api.sensor_graph import Source
 
 
@@ -28,7 +30,7 @@ class SourceReader:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.topic = compile_topic(source.topic)
+        self.topic = topic_of(source)
         self._known = lru_cache(MAX_KNOWN_TOPICS)(self.topic.match)
         self._format = _FORMATS[source.format](source)
 
@@ -45,4 +47,5 @@ _FORMATS: Final[dict[str, type[FormatReader]]] = {
     "JSON": JsonReader,
     "SenML": SenmlReader,
     "SensorThings": SensorThingsReader,
+    "SparkplugB": SparkplugReader,
 }

@@ -22,8 +22,13 @@ class TopicPattern(msgspec.Struct, frozen=True):
     levels: tuple[str, ...]
 
     @property
-    def filter(self) -> str:
+    def filters(self) -> tuple[str, ...]:
         """What to subscribe to."""
+        return (self.filter,)
+
+    @property
+    def filter(self) -> str:
+        """The pattern in the broker's words."""
         return "/".join("+" if _CAPTURE.fullmatch(level) else level for level in self.levels)
 
     @property

@@ -79,17 +79,22 @@ def _books(status: Status) -> Iterator[Metric]:
     backfilled = CounterMetricFamily(
         "edgeglm_agent_backfilled", "Late observations that count in what is usual.", labels=["graph", "source"]
     )
+    missing = CounterMetricFamily(
+        "edgeglm_agent_messages_missing", "Messages that never came, by sequence numbers.", labels=["graph", "source"]
+    )
     for book in status.books.sources:
-        for outcome in ("received", "windowed", "duplicate", "late", "dropped"):
+        for outcome in ("received", "windowed", "duplicate", "late", "passed_over", "dropped"):
             messages.add_metric([book.graph, book.source, outcome, ""], getattr(book, outcome))
         for outcome, reasons in (("dead", book.dead), ("dropped", book.dropped_from_spool)):
             for reason, n in reasons.items():
                 messages.add_metric([book.graph, book.source, outcome, reason], n)
         pending.add_metric([book.graph, book.source], book.pending)
         backfilled.add_metric([book.graph, book.source], book.backfilled)
+        missing.add_metric([book.graph, book.source], book.missing)
     yield messages
     yield pending
     yield backfilled
+    yield missing
     yield _counter("messages_lost", "Acknowledged messages that are accounted for nowhere.", status.books.lost)
     yield _gauge("books_balanced", "1 when every message is accounted for.", int(status.books.balanced))
 

@@ -23,6 +23,8 @@ class SourceBook(msgspec.Struct, frozen=True, rename="camel"):
     windowed: int
     duplicate: int
     late: int
+    passed_over: int
+    """Of a format that says more than is asked for: those that hold nothing of it."""
     dropped: int
     """Beyond what the source may bring in a second, and what was retained and is old news."""
     dropped_from_spool: dict[str, int]
@@ -34,6 +36,8 @@ class SourceBook(msgspec.Struct, frozen=True, rename="camel"):
     refused_readings: dict[str, int]
     backfilled: int
     """Of what was late, the observations that count all the same in what is usual."""
+    missing: int
+    """By their sequence numbers, messages that never came; of Sparkplug alone."""
 
 
 class BooksStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -202,6 +206,7 @@ def _source_book(
         windowed=counts.get((*key, entries.WINDOWED), 0),
         duplicate=counts.get((*key, entries.DUPLICATE), 0),
         late=counts.get((*key, entries.LATE), 0),
+        passed_over=counts.get((*key, entries.PASSED_OVER), 0),
         dropped=counts.get((*key, entries.DROPPED), 0),
         dropped_from_spool=_by_suffix(counts, key, entries.DROPPED_FROM_SPOOL),
         dead=_by_suffix(counts, key, entries.DEAD),
@@ -209,6 +214,7 @@ def _source_book(
         redriven=counts.get((*key, entries.REDRIVEN), 0),
         refused_readings=_by_suffix(counts, key, entries.REFUSED_READING),
         backfilled=counts.get((*key, entries.BACKFILLED), 0),
+        missing=counts.get((*key, entries.MISSING), 0),
     )
 
 

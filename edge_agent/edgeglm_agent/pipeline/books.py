@@ -1,8 +1,9 @@
 """The books: per graph and source, what was received and what became of it.
 
-received = windowed + duplicate + late + dropped + dead (by reason) + pending, where pending is counted in the open
-panes, and dropped is what a source may not bring and, by reason, what the site's policy for its spool has let go. The
-numbers are written in the transaction that writes the state they describe.
+received = windowed + duplicate + late + passed over + dropped + dead (by reason) + pending, where pending is counted in
+the open panes, passed over is what says nothing that is asked for, and dropped is what a source may not bring and, by
+reason, what the site's policy for its spool has let go. The numbers are written in the transaction that writes the
+state they describe.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,8 @@ RECEIVED: Final = "received"
 WINDOWED: Final = "windowed"
 DUPLICATE: Final = "duplicate"
 LATE: Final = "late"
+PASSED_OVER: Final = "passed_over"
+"""Of formats that say more than is asked for: messages that hold nothing of it."""
 DROPPED: Final = "dropped"
 DROPPED_FROM_SPOOL: Final = "dropped."
 """By reason: what was acknowledged, and then dropped before it was looked at, since the site's policy says so."""
@@ -36,6 +39,8 @@ REDRIVEN: Final = "redriven"
 """Of those received, the ones that were dead letters before; outside the balance, as what follows."""
 BACKFILLED: Final = "backfilled"
 """Of what was late, the observations that count all the same in what is usual; outside the balance, as what follows."""
+MISSING: Final = "missing"
+"""By their sequence numbers, messages of Sparkplug nodes that never came."""
 GIVEN_UP: Final = "windows.given_up"
 """Windows that take no late readings any more before their time is over, so many are kept; under no source."""
 UNKEPT: Final = "dead_letters.unkept"
@@ -100,4 +105,4 @@ def total(counts: Mapping[Book, int], entries: Iterable[str]) -> int:
 
 
 def _is_outcome(entry: str) -> bool:
-    return entry in {WINDOWED, DUPLICATE, LATE, DROPPED} or entry.startswith((DEAD, DROPPED_FROM_SPOOL))
+    return entry in {WINDOWED, DUPLICATE, LATE, PASSED_OVER, DROPPED} or entry.startswith((DEAD, DROPPED_FROM_SPOOL))

@@ -16,6 +16,7 @@ from edgeglm_agent.identity import rule_digest
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.pipeline import books as entries
 from edgeglm_agent.pipeline.allowance import Spent
+from edgeglm_agent.pipeline.births import Births, Nodes
 from edgeglm_agent.pipeline.books import Books
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.dup_tail import DupTail
@@ -32,6 +33,8 @@ _NOWHERE: Final = ("", "")
 """Graph and source of messages that no source wants."""
 RELATIONS: Final = "\x1frelations"
 """The name under which a graph's relations are stored beside its partitions; no partition has it: ids are printable."""
+BIRTHS: Final = "\x1fbirths"
+"""Likewise what the births of its Sparkplug nodes have defined."""
 
 
 class FoldState(msgspec.Struct):
@@ -47,6 +50,8 @@ class FoldState(msgspec.Struct):
     """The dead letters that were driven again last: who asks for one twice gets it once."""
     spent: dict[str, dict[str, Spent]] = {}
     """Graph uid to source to what it has brought in its last second."""
+    heard: dict[str, dict[str, int]] = {}
+    """Graph uid to source and Sparkplug node to the sequence number that was heard last."""
 
 
 class Fold:
@@ -82,6 +87,7 @@ class Fold:
             if graph.commands is not None:
                 self._commanded.setdefault((graph.broker.url, graph.commands.topic), []).append(graph)
         self.state.spent = {uid: spent for uid, spent in self.state.spent.items() if uid in wanted}
+        self.state.heard = {uid: heard for uid, heard in self.state.heard.items() if uid in wanted}
         return closed
 
     def take(self, number: int, entry: Entry) -> list[Closed]:
@@ -156,18 +162,20 @@ class Fold:
                     _relations(snapshot.partitions.get((uid, RELATIONS))),
                     {name: _partition(state) for name, state in _of_graph(snapshot.partitions, uid)},
                 ),
+                _nodes(snapshot.partitions.get((uid, BIRTHS))),
             )
             for uid, body in eras.items()
         }
 
-    def _graph_fold(self, uid: str, eras: tuple[EraState, ...], whereabouts: Whereabouts) -> GraphFold:
-        return GraphFold(eras, whereabouts, self.books, self.state.spent.setdefault(uid, {}))
+    def _graph_fold(self, uid: str, eras: tuple[EraState, ...], whereabouts: Whereabouts, nodes: Nodes) -> GraphFold:
+        births = Births(nodes, self.state.heard.setdefault(uid, {}))
+        return GraphFold(eras, whereabouts, births, self.books, self.state.spent.setdefault(uid, {}))
 
     def _apply_graph(self, uid: str, rules: Graph) -> list[Closed]:
         known = self.graphs.get(uid)
         if known is None:
             first = EraState(number=1, from_ns=0, rules=rules)
-            self.graphs[uid] = self._graph_fold(uid, (first,), Whereabouts(Relations(), {}))
+            self.graphs[uid] = self._graph_fold(uid, (first,), Whereabouts(Relations(), {}), {})
         elif rule_digest(known.rules) != rule_digest(rules):
             return known.cut_over(rules, self.state.now_ns)
         elif known.rules != rules:
@@ -216,20 +224,20 @@ class Fold:
     def _drop(self, routes: "_Routes", message: Message, *, reason: str) -> list[Closed]:
         closed: list[Closed] = []
         for graph, source in routes:
-            if graph.eras[-1].holds(source):
+            if graph.holds(source, message):
                 closed += self._deliver([(graph, source)], message)
             else:
                 self.books.add(graph.uid, source, entries.RECEIVED)
                 self.books.add(graph.uid, source, entries.DROPPED_FROM_SPOOL + reason)
         return closed
 
-    def _deliver(self, routes: "_Routes", message: Message) -> list[Closed]:
+    def _deliver(self, routes: "_Routes", message: Message, *, again: bool = False) -> list[Closed]:
         closed: list[Closed] = []
         for graph, source in routes:
             if message.size > len(message.payload):
                 graph.refuse(source, message, Reason.TOO_LARGE)
             else:
-                closed += graph.take(source, message)
+                closed += graph.take(source, message, again=again)
         return closed
 
     def _redriven(self, entry: Redriven) -> list[Closed]:
@@ -245,7 +253,7 @@ class Fold:
             self.books.add(uid, source, entries.REDRIVEN)
         if not routes:
             self._unmatched(entry.message)
-        return self._deliver(routes, entry.message)
+        return self._deliver(routes, entry.message, again=True)
 
     def _route(self, topic: str) -> "_Routes":
         known = self._routes.get(topic)
@@ -272,11 +280,16 @@ _Deliver = Callable[[_Routes, Message], list[Closed]]
 
 
 def _of_graph(partitions: Mapping[tuple[str, str], bytes], uid: str) -> Iterable[tuple[str, bytes]]:
-    return [(name, body) for (graph, name), body in partitions.items() if graph == uid and name not in {"", RELATIONS}]
+    others = {"", RELATIONS, BIRTHS}
+    return [(name, body) for (graph, name), body in partitions.items() if graph == uid and name not in others]
 
 
 def _relations(body: bytes | None) -> Relations:
     return msgspec.json.decode(body, type=Relations) if body else Relations()
+
+
+def _nodes(body: bytes | None) -> Nodes:
+    return msgspec.json.decode(body, type=Nodes) if body else {}
 
 
 def _partition(body: bytes) -> Partition:

@@ -19,6 +19,7 @@ from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.pipeline import books as entries
 from edgeglm_agent.pipeline.allowance import Allowance, Spent
 from edgeglm_agent.pipeline.belated import is_due, learn, make_anew
+from edgeglm_agent.pipeline.births import LIFE, Births
 from edgeglm_agent.pipeline.books import Books
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import Era, EraState
@@ -36,11 +37,17 @@ class GraphFold:
     """State: the eras and the partitions of one graph. Owned by the fold."""
 
     def __init__(
-        self, states: tuple[EraState, ...], whereabouts: Whereabouts, books: Books, spent: dict[str, Spent]
+        self,
+        states: tuple[EraState, ...],
+        whereabouts: Whereabouts,
+        births: Births,
+        books: Books,
+        spent: dict[str, Spent],
     ) -> None:
         self.eras = [Era(state) for state in states]
         self.whereabouts = whereabouts
         self.partitions = whereabouts.partitions
+        self.births = births
         self._allowance = Allowance(spent)
         self._heard = self._count_heard()
         self.touched = whereabouts.touched
@@ -56,18 +63,20 @@ class GraphFold:
         """The identity of the graph, which outlives changes of its rules."""
         return self.rules.uid
 
-    def take(self, source: str, message: Message) -> list[Closed]:
-        """Fold one message of a source in, and return the windows that it closes."""
+    def take(self, source: str, message: Message, *, again: bool = False) -> list[Closed]:
+        """Fold one message of a source in, or one from before again, and return the windows that it closes."""
         self.count(source, entries.RECEIVED)
         if message.retained and not self.eras[-1].holds(source):
             # Retained telemetry is old telemetry: it says nothing about now.
             self.count(source, entries.DROPPED)
             return []
-        if not self._allowance.admits(source, self._limits(source).readings_per_second, message.arrived_ns):
-            self.count(source, entries.DROPPED)
-            return []
         try:
-            return self._take(source, message)
+            # Before it is asked whether the source may say more: what is born here, all that follows is read by.
+            readable = self._readable(source, message, again=again)
+            if not self._allowance.admits(source, self._limits(source).readings_per_second, message.arrived_ns):
+                self.count(source, entries.DROPPED)
+                return []
+            return self._take(source, readable)
         except Refused as refusal:
             self._books.bury(self.uid, source, refusal.reason, message)
             return []
@@ -99,6 +108,7 @@ class GraphFold:
         boundary = max((self._reach(partition) for partition in self.partitions.values()), default=0)
         from_ns = -(-boundary // last.slice_ns) * last.slice_ns
         self.eras.append(Era(EraState(number=last.number + 1, from_ns=from_ns, rules=rules)))
+        self.births.keep({each.name for each in rules.sources if each.format == "SparkplugB"})
         return self._forget_eras(now_ns)
 
     def replace_rules(self, rules: Graph) -> None:
@@ -131,8 +141,29 @@ class GraphFold:
         """Count for a source of this graph."""
         self._books.add(self.uid, source, entry, n)
 
+    def holds(self, source: str, message: Message) -> bool:
+        """Tell whether what a message says holds until something else is said: without it, what follows is wrong."""
+        return self.eras[-1].holds(source) or (self._has_births(source) and message.topic.split("/")[2] in LIFE)
+
+    def _has_births(self, source: str) -> bool:
+        return self.eras[-1].readers[source].source.format == "SparkplugB"
+
+    def _readable(self, source: str, message: Message, *, again: bool) -> Message:
+        """Return a message that says the same whatever was said before it."""
+        if not self._has_births(source):
+            return message
+        if again:
+            return self.births.read_again(source, message)
+        readable, missing = self.births.hear(source, message)
+        if missing:
+            self.count(source, entries.MISSING, missing)
+        return readable
+
     def _take(self, source: str, message: Message) -> list[Closed]:
         observed = observe(self.eras, source, message)
+        if not observed.pairs:
+            self.count(source, entries.PASSED_OVER)
+            return []
         if (limit := self._limits(source).readings_per_second) is not None:
             self._allowance.spend(source, limit, message.arrived_ns, observed.readings)
         refused = list(observed.refused)
@@ -150,10 +181,12 @@ class GraphFold:
 
     def _place(self, era: Era, observation: Observation, arrived_ns: int) -> "_Placed":
         self._refuse_skew(observation, arrived_ns)
-        kind = era.kind_of(observation.source)
+        kind = "State" if observation.holds else era.kind_of(observation.source)
         name = self._note(era, observation) if kind == "Relation" else self.whereabouts.of(era, observation)
         partition = self.whereabouts.partition(name)
-        before = self._hear(partition, observation, arrived_ns, rare=kind != "Telemetry")
+        # By whose word it comes or goes, the entity itself was not heard, nor has its clock gone on.
+        heard = not observation.holds
+        before = self._hear(partition, observation, arrived_ns, rare=kind != "Telemetry") if heard else None
         crossed = self._may_close(before, observation.event_ns)
         number = observation.event_ns // era.slice_ns
         late = (number + 1) * era.slice_ns <= partition.watermark_ns
@@ -163,12 +196,13 @@ class GraphFold:
         if late and kept is None:
             return _Placed(name, None, crossed)
         pane = kept or partition.pane(era.number, number)
-        if observation.source in era.expected:
+        if heard and observation.source in era.expected:
             pane.hear(observation)
         refused = _put(kind, observation, pane, partition)
         if not late:
             return _Placed(name, pane, crossed, refused)
-        heard_late(partition.expected, observation.source, observation.entity.id, observation.event_ns)
+        if heard:
+            heard_late(partition.expected, observation.source, observation.entity.id, observation.event_ns)
         if era.revises:
             partition.late.revise(era.number, number, era.span.windows, arrived_ns)
             return _Placed(name, pane, crossed, refused)

@@ -28,10 +28,12 @@ class Observed(msgspec.Struct, frozen=True):
 def observe(eras: Sequence[Era], source: str, message: Message) -> Observed:
     """Decode under the newest rules; what is from before their time is decoded under those of its time.
 
-    Raises Refused when nothing of the message can be used.
+    There are none where nothing of what it says is asked for. Raises Refused when nothing of it can be used.
     """
     era = eras[-1]
     decoded = _read(era, source, message)
+    if not decoded.observations:
+        return Observed([], [])
     pairs = [(era, each) for each in decoded.observations]
     refused = list(decoded.refused)
     for older in reversed(eras[:-1]):

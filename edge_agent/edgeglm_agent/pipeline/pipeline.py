@@ -19,7 +19,7 @@ from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.pipeline import books as entries
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.dup_tail import TAIL_ENTRIES
-from edgeglm_agent.pipeline.fold import RELATIONS, Fold
+from edgeglm_agent.pipeline.fold import BIRTHS, RELATIONS, Fold
 from edgeglm_agent.pipeline.judge import ASKED, QUIET, TOLD, Judged, Site, judge
 from edgeglm_agent.pipeline.recent import Recent
 from edgeglm_agent.spool import checkpoints, dead_letters
@@ -254,15 +254,23 @@ class Pipeline:
         return {uid: body for uid, body in now.items() if self._saved_eras.get(uid) != body}
 
     def _changed_partitions(self) -> list[tuple[str, str, bytes]]:
-        return [
-            (uid, name, msgspec.json.encode(graph.partitions[name]))
-            for uid, graph in self.fold.graphs.items()
-            for name in graph.touched
-        ] + [
-            (uid, RELATIONS, msgspec.json.encode(graph.whereabouts.relations))
-            for uid, graph in self.fold.graphs.items()
-            if graph.whereabouts.changed
-        ]
+        return (
+            [
+                (uid, name, msgspec.json.encode(graph.partitions[name]))
+                for uid, graph in self.fold.graphs.items()
+                for name in graph.touched
+            ]
+            + [
+                (uid, RELATIONS, msgspec.json.encode(graph.whereabouts.relations))
+                for uid, graph in self.fold.graphs.items()
+                if graph.whereabouts.changed
+            ]
+            + [
+                (uid, BIRTHS, msgspec.json.encode(graph.births.nodes))
+                for uid, graph in self.fold.graphs.items()
+                if graph.births.changed
+            ]
+        )
 
     def _saved(self, eras: dict[str, bytes]) -> None:
         self.fold.books.saved()
@@ -271,6 +279,7 @@ class Pipeline:
         for graph in self.fold.graphs.values():
             graph.touched.clear()
             graph.whereabouts.changed = False
+            graph.births.changed = False
         self._judged.clear()
         self._gone.clear()
         self._saved_eras.update(eras)

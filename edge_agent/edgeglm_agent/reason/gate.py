@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from edgeglm_agent.decode.sparkplug import OFFLINE, ONLINE
 from edgeglm_agent.graph.model import EntityGraph
 from edgeglm_agent.reason.disguise import View, disguised, words_of
 from edgeglm_agent.reason.request import Disclosure, Request
@@ -50,6 +51,8 @@ def disclosure_of(rules: Graph, subject: EntityGraph) -> Disclosure:
     if cloud != "Pseudonymised":
         return Disclosure(cloud)
     listed = {word for source in rules.sources for each in source.measurements for word in each.map.values()}
+    if any(source.format == "SparkplugB" for source in rules.sources):
+        listed |= {ONLINE, OFFLINE}  # not a device's words but ours
     names = _names(rules, subject)
     labels = {label for label in rules.question.labels if not any(_carries(label, name) for name in names)}
     return Disclosure(cloud, tuple(sorted((listed & words_of(subject)) | labels)))

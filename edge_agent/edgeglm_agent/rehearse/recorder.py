@@ -3,11 +3,12 @@
 import asyncio
 import threading
 import uuid
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from edgeglm_agent.clock import Clock
-from edgeglm_agent.decode.topic import compile_topic
+from edgeglm_agent.decode.source_topic import topic_of
 from edgeglm_agent.mqtt.address import parse_address
 from edgeglm_agent.mqtt.connection import Hello
 from edgeglm_agent.mqtt.credentials import CredentialFiles
@@ -41,7 +42,8 @@ class Recorder:
         self._writer = Writer(self._log, self._handoff, disk.refusal)
         self._thread = threading.Thread(target=self._writer.run, name="recorder", daemon=True)
         self._session = Session(hello, Subscriptions(folder), self._handoff, clock)
-        self._session.listen_to(non_overlapping(compile_topic(each.topic).filter for each in graph.spec.sources))
+        filters = chain.from_iterable(topic_of(each).filters for each in graph.spec.sources)
+        self._session.listen_to(non_overlapping(filters))
 
     @property
     def state(self) -> str:

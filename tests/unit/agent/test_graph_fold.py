@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeglm_agent.graph.relations import Relations
+from edgeglm_agent.pipeline.births import Births
 from edgeglm_agent.pipeline.books import Books, imbalance
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import EraState
@@ -31,7 +32,7 @@ from .observations import SECOND, a_message
 
 def a_fold(rules: Graph | None = None) -> GraphFold:
     first = EraState(number=1, from_ns=0, rules=rules or a_graph())
-    return GraphFold((first,), Whereabouts(Relations(), {}), Books({}), {})
+    return GraphFold((first,), Whereabouts(Relations(), {}), Births({}, {}), Books({}), {})
 
 
 def feed(fold: GraphFold, *messages: Message) -> list[Closed]:

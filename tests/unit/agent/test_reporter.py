@@ -50,13 +50,14 @@ CONFIG = ConfigStatus(
 
 
 def a_source_book(**counts: Any) -> SourceBook:
-    numbers = dict.fromkeys(("received", "windowed", "duplicate", "late", "dropped", "pending"), 0)
+    numbers = dict.fromkeys(("received", "windowed", "duplicate", "late", "passed_over", "dropped", "pending"), 0)
     rest: dict[str, Any] = {
         "dead": {},
         "dropped_from_spool": {},
         "refused_readings": {},
         "redriven": 0,
         "backfilled": 0,
+        "missing": 0,
     }
     return SourceBook(**({"graph": "line", "source": "vibration"} | numbers | rest | counts))
 
