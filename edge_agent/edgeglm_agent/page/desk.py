@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from edgeglm_agent.clock import Clock
 from edgeglm_agent.page.partition_view import PartitionView, partition_id, summary_of, view_of
 from edgeglm_agent.page.site_view import Looked
 from edgeglm_agent.pipeline.pipeline import Pipeline
 from edgeglm_agent.pipeline.recent import Key, Seen
+from edgeglm_agent.publish.json_graph import json_graph
 from edgeglm_agent.spool.findings import all_findings
 from edgeglm_agent.spool.spool import Spool
 from edgeglm_api.bundle import Graph
@@ -32,6 +34,11 @@ class PageDesk:
         found = await self._spool.desk.run(self._find, wanted)
         # A large graph takes a while to draw, and nobody else should wait for that.
         return await asyncio.to_thread(view_of, *found) if found else None
+
+    async def graph(self, wanted: str) -> dict[str, Any] | None:
+        """Return the graph of a partition's last window in JSON Graph Format; None when no window has closed in it."""
+        found = await self._spool.desk.run(self._find, wanted)
+        return await asyncio.to_thread(json_graph, found[1].request) if found else None
 
     def _look(self) -> Looked:
         fold = self._pipeline.fold

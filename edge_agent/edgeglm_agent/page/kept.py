@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 KEPT_SECONDS: Final = 1.0
-MAX_KEPT: Final = 65
-"""The site and its partitions."""
+MAX_KEPT: Final = 129
+"""The site, its partitions, and their graphs."""
 
 
 class Kept:

@@ -4,6 +4,7 @@
 /page/NAME                      its files
 /page/v1/site                   the site: status, graphs with their partitions, findings
 /page/v1/partitions/ID          one partition: its graph, drawn, and how its means have moved
+/page/v1/partitions/ID/graph    that graph in JSON Graph Format
 """
 
 import asyncio
@@ -67,11 +68,17 @@ def page_routes(sight: Sight) -> list[web.RouteDef]:
         body = await kept.body(wanted, lambda: _partition(sight, wanted))
         return _answer(request, body, JSON) if body else _nothing("no window has closed in it\n")
 
+    async def graph(request: web.Request) -> web.Response:
+        wanted = request.match_info["id"]
+        body = await kept.body(f"{wanted}/graph", lambda: _graph(sight, wanted))
+        return _answer(request, body, JSON) if body else _nothing("no window has closed in it\n")
+
     return [
         web.get("/", page),
         web.get("/page/{name}", file),
         web.get("/page/v1/site", site),
         web.get("/page/v1/partitions/{id}", partition),
+        web.get("/page/v1/partitions/{id}/graph", graph),
     ]
 
 
@@ -86,6 +93,12 @@ async def _partition(sight: Sight, wanted: str) -> bytes | None:
     desk = sight.desk()
     view = await desk.partition(wanted) if desk else None
     return msgspec.json.encode(view) if view else None
+
+
+async def _graph(sight: Sight, wanted: str) -> bytes | None:
+    desk = sight.desk()
+    graph = await desk.graph(wanted) if desk else None
+    return msgspec.json.encode(graph) if graph else None
 
 
 def _answer(request: web.Request, body: bytes, kind: str) -> web.Response:

@@ -13,6 +13,7 @@ from edgeglm_agent.clock import system_clock
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.mqtt.address import BadAddress
 from edgeglm_agent.mqtt.credentials import CredentialFiles
+from edgeglm_agent.publish.json_graph import lines_of
 from edgeglm_agent.reason.client import Client
 from edgeglm_agent.reason.gate import Gate
 from edgeglm_agent.reason.router import Router
@@ -47,6 +48,9 @@ def add_rehearsal_parsers(commands: "argparse._SubParsersAction[argparse.Argumen
     rules = replays.add_mutually_exclusive_group(required=True)
     rules.add_argument("--graph", type=Path, metavar="FILE", help="a SensorGraph, YAML or JSON")
     rules.add_argument("--diff", type=Path, nargs=2, metavar=("OLD", "NEW"), help="two of them, beside each other")
+    replays.add_argument(
+        "--graphs", type=Path, metavar="FILE", help="write the graphs that were asked about, one JSON Graph a line"
+    )
     replays.add_argument("--input", type=Path, required=True, metavar="DIR", help="a recording, or an agent's spool")
     replays.add_argument("--speed", type=_speed, default=None, metavar="max|N", help="how fast; default: max")
     asked = replays.add_mutually_exclusive_group()
@@ -82,6 +86,9 @@ def replay(options: argparse.Namespace) -> int:
         if options.graph is not None:
             _print(_replayed(options.graph, recording, options), estimated=options.endpoint is None)
             return 0
+        if options.graphs is not None:
+            sys.stderr.write("--graphs goes with --graph: two sets of rules ask about two sets of graphs\n")
+            return EXIT_BAD_INPUT
         old, new = (_replayed(path, recording, options) for path in options.diff)
     except (BadGraph, NoRecording, OSError) as error:
         sys.stderr.write(f"{error}\n")
@@ -138,6 +145,8 @@ async def _run(folder: Path, bundle: Bundle, recording: Recording, options: argp
     run = Replay(folder, bundle, _oracle(options, client, bundle.endpoints), concurrency=options.concurrency)
     try:
         await run.run(recording.seconds(), _pace(options.speed))
+        if options.graphs is not None:
+            options.graphs.write_bytes(lines_of(run.requests))
         return told(run, recording.hours)
     finally:
         run.close()

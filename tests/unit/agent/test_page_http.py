@@ -22,6 +22,7 @@ from edgeglm_agent.pipeline.pipeline import Pipeline
 from edgeglm_agent.spool.spool import Spool
 from tests.edge.bundles import a_bundle
 
+from .jgf import valid_graph
 from .observations import a_message
 
 BUNDLE = a_bundle()
@@ -131,6 +132,21 @@ async def test_a_partition_is_found_through_the_site_and_sent_once(page: aiohttp
     async with page.get(path, headers={"If-None-Match": mark}) as answer:
         assert (answer.status, await answer.read()) == (HTTPStatus.NOT_MODIFIED, b"")
         assert answer.headers["ETag"] == mark
+
+
+async def test_the_graph_of_a_partition_is_served_in_json_graph_format(page: aiohttp.ClientSession) -> None:
+    async with page.get("/page/v1/site") as response:
+        (shown,) = (await response.json())["graphs"]
+    where = f"/page/v1/partitions/{shown['partitions'][0]['id']}"
+    async with page.get(f"{where}/graph") as response:
+        assert response.content_type == "application/json"
+        graph = valid_graph(await response.json())
+    async with page.get(where) as response:
+        drawn = await response.json()
+    assert set(graph["nodes"]) == {node["id"] for node in drawn["nodes"]}
+    assert (graph["metadata"]["start"], graph["metadata"]["end"]) == (drawn["start"], drawn["end"])
+    async with page.get("/page/v1/partitions/0000/graph") as response:
+        assert response.status == HTTPStatus.NOT_FOUND
 
 
 async def test_it_is_sent_small_over_a_thin_line(page: aiohttp.ClientSession) -> None:

@@ -1,5 +1,6 @@
 """A replay is production under another clock: the same recording gives the same requests, and other rules show."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Any
 import pytest
 
 from edgeglm_agent.main import main
+from edgeglm_agent.rehearse.cli import EXIT_BAD_INPUT
 from edgeglm_agent.rehearse.graph_file import BadGraph, load_graph
 from edgeglm_agent.rehearse.recording import NoRecording, Recording
 from edgeglm_agent.spool.entry import Connected, Disconnected, Entry
 from edgeglm_agent.spool.raw_log import RawLog
 from tests.edge.stub_engine import StubEngine
 
+from .jgf import valid_graph
 from .machine import BROKER, Machine
 from .observations import SECOND, a_message
 from .test_pipeline import a_stream
@@ -82,6 +85,27 @@ def test_two_replays_ask_the_same_and_leave_the_recording_as_it_was(
     assert first["requests"].startswith("20, ")
     assert first["answers"] == "20 Abstained"
     assert {path: path.read_bytes() for path in recording.rglob("*") if path.is_file()} == before
+
+
+def test_the_graphs_that_were_asked_about_are_written_in_json_graph_format(
+    recording: Path, graph: Write, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    graphs = tmp_path / "graphs.jsonl"
+    told = replayed(capsys, recording, "--graph", str(graph()), "--graphs", str(graphs))
+    found = [valid_graph(json.loads(line)) for line in graphs.read_text().splitlines()]
+    ids = hashlib.sha256("\n".join(each["id"] for each in found).encode()).hexdigest()
+    assert (f"{len(found)}," in told["requests"], ids) == (True, told["request ids"])
+    assert all(each["metadata"]["evidence"] for each in found)
+
+
+def test_graphs_of_two_sets_of_rules_go_to_no_one_file(
+    recording: Path, graph: Write, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    both = [str(graph("old.json")), str(graph("new.json"))]
+    graphs = tmp_path / "graphs.jsonl"
+    assert main(["replay", "--input", str(recording), "--diff", *both, "--graphs", str(graphs)]) == EXIT_BAD_INPUT
+    assert "--graphs goes with --graph" in capsys.readouterr().err
+    assert not graphs.exists()
 
 
 def test_a_torn_end_is_left_as_it_is(recording: Path, graph: Write, capsys: pytest.CaptureFixture[str]) -> None:
