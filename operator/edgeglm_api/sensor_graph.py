@@ -215,7 +215,7 @@ class GraphCaps(Model, frozen=True, kw_only=True):
 class When(Model, frozen=True, kw_only=True):
     """When the model is asked. Windows in which no detector fires are answered by code."""
 
-    detectors: tuple[Literal["Limit", "ZScore", "StateChange", "Silence", "Rate"], ...] = ()
+    detectors: tuple[Literal["Limit", "ZScore", "StateChange", "Silence", "Rate", "Trend"], ...] = ()
     heartbeat_seconds: int | None = None
     """At least this often a quiet graph says so, in one `Normal` answer by code."""
 

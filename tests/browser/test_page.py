@@ -172,6 +172,16 @@ def test_what_is_wrong_stands_out_in_colour_in_a_mark_and_in_words(served: Serve
     expect(page.get_by_role("link", name="alarm l1")).to_have_attribute("aria-current", "true")
 
 
+def test_what_rose_for_an_hour_has_an_arrow_and_the_limit_ahead_is_told(
+    served: Served, opened: Callable[..., Page]
+) -> None:
+    begin = (time.time() // 300 - 14) * 300
+    served.hear([a_reading("press-1", 2 + minute / 20, at=begin + minute * 60) for minute in range(66)])
+    row = opened().get_by_role("row", name="rms unusual")
+    expect(row.get_by_role("img", name="3 mm/s an hour")).to_have_text("↗")
+    expect(row).to_have_class("Unusual")
+
+
 def test_a_findings_evidence_lights_up_for_the_pointer_and_for_the_keyboard(
     served: Served, opened: Callable[..., Page]
 ) -> None:

@@ -806,7 +806,10 @@ ROWS: Final = (
     Row(
         "relations that nobody adds", graph(question={"relationTypes": [{"type": "a"}]}), "only the task LinkCompletion"
     ),
-    Row("detectors", graph(question={"when": {"detectors": ["Limit", "ZScore", "StateChange", "Silence", "Rate"]}})),
+    Row(
+        "detectors",
+        graph(question={"when": {"detectors": ["Limit", "ZScore", "StateChange", "Silence", "Rate", "Trend"]}}),
+    ),
     Row("the same detector twice", graph(question={"when": {"detectors": ["Limit", "Limit"]}}), ANY),
     # EdgeSite.
     Row("a site", site(parameters={"broker": "10.0.0.5:1883"}, spool={"maxBytes": 16777216}, maxConcurrency=1)),

@@ -1,6 +1,6 @@
 """From a closed window and the known topology to the entity graph."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from edgeglm_agent.graph.baseline import Baseline, z_score
@@ -13,8 +13,9 @@ from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.relations import Tie
 from edgeglm_agent.graph.stat import Stat
 from edgeglm_agent.graph.state import Held
+from edgeglm_agent.graph.trend import Trends
 from edgeglm_agent.graph.window import Window
-from edgeglm_api.sensor_graph import Topology
+from edgeglm_api.sensor_graph import Limits, Topology
 
 MAX_CHANGES: Final = 8
 """Of one state that are told; what it was at first and how often it changed stands in the evidence."""
@@ -25,12 +26,19 @@ _Found = tuple[str, str, str, int, int]
 
 
 class Surroundings:
-    """What is known of a graph before anything is heard: its topology, who belongs where, and units and caps."""
+    """What is known of a graph before anything is heard: its topology, who belongs where, units, limits, caps."""
 
     def __init__(
-        self, topology: Topology, membership: Membership, units: Mapping[str, str], events_per_node: Mapping[str, int]
+        self,
+        topology: Topology,
+        membership: Membership,
+        *,
+        units: Mapping[str, str],
+        limits: Mapping[str, Limits],
+        events_per_node: Mapping[str, int],
     ) -> None:
         self.units = units
+        self.limits = limits
         self._events_per_node = events_per_node
         self._nodes = {node.id: node for node in topology.nodes}
         self._edges = tuple((edge.source, edge.target, edge.type) for edge in topology.edges)
@@ -57,7 +65,7 @@ class Surroundings:
 
 
 def build(
-    window: Window, surroundings: Surroundings, baselines: Baselines, evidence: tuple[Evidence, ...]
+    window: Window, surroundings: Surroundings, baselines: Baselines, trends: Trends, evidence: tuple[Evidence, ...]
 ) -> EntityGraph:
     """Return the whole graph of a window, not yet trimmed."""
     entities = surroundings.entities(window)
@@ -67,7 +75,7 @@ def build(
                 id=entity,
                 type=entities[entity][0],
                 label=entities[entity][1],
-                measured=_measured(entity, window.pane, surroundings.units, baselines.get(entity, {})),
+                measured=tuple(_measured(entity, window.pane, surroundings.units, baselines, trends)),
                 states=tuple(_stated(name, held) for name, held in window.states.get(entity, {}).items()),
                 events=tuple(
                     surroundings.occurred(*each) for each in sorted(window.pane.events.get(entity, {}).items())
@@ -87,12 +95,15 @@ def _passing(tie: Tie, window: Window) -> _Found:
     return tie.source, tie.target, tie.type, since_ns, tie.until_ns if tie.until_ns < window.end_ns else 0
 
 
-def _measured(entity: str, pane: Pane, units: Mapping[str, str], usual: Mapping[str, Baseline]) -> tuple[Measured, ...]:
-    stats = pane.stats.get(entity, {})
-    return tuple(_summary(name, stats[name], units.get(name, ""), usual.get(name)) for name in sorted(stats))
+def _measured(
+    entity: str, pane: Pane, units: Mapping[str, str], baselines: Baselines, trends: Trends
+) -> Iterator[Measured]:
+    usual, going = baselines.get(entity, {}), trends.get(entity, {})
+    for name, stat in sorted(pane.stats.get(entity, {}).items()):
+        yield _summary(name, stat, units.get(name, ""), usual.get(name), going.get(name))
 
 
-def _summary(name: str, stat: Stat, unit: str, usual: Baseline | None) -> Measured:
+def _summary(name: str, stat: Stat, unit: str, usual: Baseline | None, per_hour: float | None) -> Measured:
     z = z_score(usual, stat.mean) if usual else None
     return Measured(
         property=name,
@@ -104,6 +115,7 @@ def _summary(name: str, stat: Stat, unit: str, usual: Baseline | None) -> Measur
         last=significant(stat.last),
         slope=significant(stat.slope_per_second),
         z=None if z is None else significant(z),
+        trend=None if per_hour is None else significant(per_hour),
     )
 
 

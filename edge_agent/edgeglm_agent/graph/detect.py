@@ -1,6 +1,6 @@
 """The detectors: code decides what is out of the ordinary, and the model is told so."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -17,7 +17,7 @@ from edgeglm_agent.graph.window import Window
 Z_THRESHOLD: Final = 4.0
 """Of window means against ten to two hundred others: 3 would be a false alarm every few hundred windows."""
 
-_WORST_FIRST: Final[tuple[EvidenceKind, ...]] = ("Limit", "Rate", "Silence", "StateChange", "ZScore")
+_WORST_FIRST: Final[tuple[EvidenceKind, ...]] = ("Limit", "Rate", "Silence", "StateChange", "ZScore", "Trend")
 
 MAX_ENTITIES: Final = 4096
 """Of a partition; beyond it those that were not heard in the window are forgotten. Strangers can invent entities."""
@@ -26,8 +26,13 @@ Baselines = Mapping[str, Mapping[str, Baseline]]
 """Entity to property to what is usual."""
 
 
-def detect(window: Window, baselines: Baselines, units: Mapping[str, str]) -> tuple[Evidence, ...]:
-    """Return all evidence of a window in canonical order, with ids that hold within it."""
+def detect(
+    window: Window, baselines: Baselines, units: Mapping[str, str], headings: Iterable[Evidence] = ()
+) -> tuple[Evidence, ...]:
+    """Return all evidence of a window in canonical order, with ids that hold within it.
+
+    Where series are heading is known from the windows before it.
+    """
     found = [
         msgspec.structs.replace(item, node=entity, property=name, unit=units.get(name, ""))
         for entity, name, stat in series_of(window.pane)
@@ -35,6 +40,7 @@ def detect(window: Window, baselines: Baselines, units: Mapping[str, str]) -> tu
     ]
     found += _changes(window.states)
     found += [_silence(silent) for silent in window.silent]
+    found += headings
     found.sort(key=_worst_first)
     return tuple(msgspec.structs.replace(item, id=f"e{number}") for number, item in enumerate(found, start=1))
 

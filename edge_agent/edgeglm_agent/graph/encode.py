@@ -4,7 +4,8 @@ Adjacency with real names reads best to language models (Talk like a Graph, arXi
 is before the first difference once and keeps it, so entities, their steady relations and units come first, in an order
 that does not depend on what is wrong. Then come the window's values in the order of the search from what is wrong,
 which models read best (GraphDO, arXiv 2402.07140), with moments in seconds from its start: a date is twenty tokens.
-Series without evidence show their mean only: their spread would be most of the prompt and none of the question.
+Series without evidence show their mean only: their spread would be most of the prompt and none of the question. A
+trend is told where there is one.
 """
 
 from collections.abc import Iterator
@@ -108,9 +109,10 @@ def _measured(measured: Measured, *, marked: bool) -> str:
     text = f"{measured.property} {number(measured.mean)}"
     if not marked:
         return text
+    trend = f" trend {measured.trend:+.3g}/h" if measured.trend else ""
     return (
         f"{text} !! min {number(measured.min)} max {number(measured.max)} last {number(measured.last)}"
-        f" slope {measured.slope:+.3g}/s"
+        f" slope {measured.slope:+.3g}/s{trend}"
     )
 
 

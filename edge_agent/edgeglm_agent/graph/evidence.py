@@ -4,11 +4,11 @@ from typing import Literal
 
 import msgspec
 
-EvidenceKind = Literal["Limit", "ZScore", "StateChange", "Silence", "Rate"]
+EvidenceKind = Literal["Limit", "ZScore", "StateChange", "Silence", "Rate", "Trend"]
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A limit that was passed, a value that runs away, a mean far from the usual, a state that changed, or silence."""
+    """A limit that was passed or is ahead, a value or a mean out of the usual, a state that changed, or silence."""
 
     id: str
     kind: EvidenceKind
@@ -17,13 +17,15 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """For silence, the source."""
     unit: str
     value: float = 0.0
-    """The worst reading for a limit, the slope per second for a rate, the window's mean for a z-score, for silence the
-    seconds that are expected.
+    """The worst reading for a limit, the slope per second for a rate and per hour for a trend, the window's mean for a
+    z-score, for silence the seconds that are expected.
     """
     bound: float = 0.0
-    """The limit that was passed, the greatest slope that is usual, or the usual mean."""
+    """The limit that was passed or is ahead, the greatest slope that is usual, or the usual mean."""
     limit: str = ""
     """Which of the four limits."""
+    ahead_seconds: int = 0
+    """Of a trend: in how long that limit is reached."""
     margin: float = 0.0
     """Set where the value is within the limit again, but not by as much as it has to be."""
     onset_ns: int = 0
@@ -36,14 +38,18 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def is_alarming(item: Evidence) -> bool:
     """Tell whether an alarm limit was passed, not only a warning limit."""
-    return item.limit in {"highHigh", "lowLow"}
+    return item.kind == "Limit" and item.limit in {"highHigh", "lowLow"}
 
 
 def signature(evidence: tuple[Evidence, ...]) -> str:
     """Return what is wrong, without its numbers: windows with one signature tell one story and may be told as one."""
-    return "|".join(sorted(f"{item.node}\x1f{item.property}\x1f{item.limit or item.kind}" for item in evidence))
+    return "|".join(sorted(f"{item.node}\x1f{item.property}\x1f{_said(item)}" for item in evidence))
 
 
 def speaks_for_itself(evidence: tuple[Evidence, ...]) -> bool:
     """Tell whether a window has something that no other window may be told in place of: a breach, or a change."""
     return any(item.kind in {"Limit", "StateChange"} for item in evidence)
+
+
+def _said(item: Evidence) -> str:
+    return item.limit if item.kind == "Limit" else item.kind

@@ -20,6 +20,8 @@ class Measured(msgspec.Struct, frozen=True, omit_defaults=True):
     """Per second."""
     z: float | None = None
     """None until the baseline is warm."""
+    trend: float | None = None
+    """Per hour, over the hour before; 0 when there is no steady change, None until that can be told."""
 
 
 class Stated(msgspec.Struct, frozen=True, omit_defaults=True):

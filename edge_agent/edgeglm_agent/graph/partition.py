@@ -23,6 +23,7 @@ from edgeglm_agent.graph.operating import InStates, operating_in, put_back, usua
 from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.silence import Expectations, begin_anew
 from edgeglm_agent.graph.state import Holders
+from edgeglm_agent.graph.trend import Tracks, follow
 from edgeglm_agent.graph.window import Window
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_api.sensor_graph import Window as WindowRules
@@ -80,6 +81,7 @@ class Partition(msgspec.Struct):
     """What is usual for entities that have no operating state."""
     in_states: InStates = {}
     """What is usual for the others."""
+    tracks: Tracks = msgspec.field(default_factory=Tracks)
     counters: dict[str, Count] = {}
     """The one heard last is the last one."""
     holders: Holders = {}
@@ -216,11 +218,24 @@ class Partition(msgspec.Struct):
         return usual_in(operating_in(window.states, operating), self.baselines, self.in_states)
 
     def learn(
-        self, window: Window, operating: frozenset[str], evidence: tuple[Evidence, ...], *, slice_ns: int
+        self,
+        window: Window,
+        operating: frozenset[str],
+        evidence: tuple[Evidence, ...],
+        *,
+        slice_ns: int,
+        point_seconds: int,
     ) -> None:
-        """Let a window teach what is usual in its operating states, and each of its slices once."""
-        after = learned(window.pane, self.usual(window, operating), evidence, since_ns=window.end_ns - slice_ns)
+        """Let a window teach what is usual in its operating states and where series are going, each slice once.
+
+        What is usual stays as it is for series with evidence. Their trends go on: they tell how it came to that.
+        """
+        since_ns = window.end_ns - slice_ns
+        after = learned(window.pane, self.usual(window, operating), evidence, since_ns=since_ns)
         self.baselines = put_back(operating_in(window.states, operating), after, self.in_states)
+        self.tracks = follow(
+            self.tracks, window.pane, point_seconds=point_seconds, end_ns=window.end_ns, since_ns=since_ns
+        )
 
     def bound_late(self, era: int, span: Span) -> None:
         """Give up the oldest of what is kept for late readings, as far as that is too much."""

@@ -8,7 +8,8 @@ from edgeglm_agent.graph.model import Node
 
 Condition = Literal["Alarm", "Warning", "Silent", "Changed", "Unusual", "Well", "Unheard"]
 """Alarm: an alarm limit is passed. Warning: a warning limit is, or it moves too fast. Silent: it is missed. Changed: a
-state is another. Unusual: its mean is far from the usual. Well: none of these. Unheard: it says nothing, and nobody
+state is another. Unusual: its mean is far from the usual, or on its
+way to a limit. Well: none of these. Unheard: it says nothing, and nobody
 expects it to."""
 
 _WORST_FIRST: Final[tuple[Condition, ...]] = ("Alarm", "Warning", "Silent", "Changed", "Unusual", "Well", "Unheard")
@@ -18,6 +19,7 @@ _SHOWN_BY: Final[dict[EvidenceKind, Condition]] = {
     "Silence": "Silent",
     "StateChange": "Changed",
     "ZScore": "Unusual",
+    "Trend": "Unusual",
 }
 
 

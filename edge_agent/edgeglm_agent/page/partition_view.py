@@ -13,6 +13,7 @@ from edgeglm_agent.graph.sentence import sentence
 from edgeglm_agent.moment import rfc3339
 from edgeglm_agent.page.condition import Condition, condition_of, shown_by, worst_of
 from edgeglm_agent.page.drawing import Drawing, Place, draw
+from edgeglm_agent.pipeline.era import limits_of
 from edgeglm_agent.pipeline.recent import Key, Seen, Series
 from edgeglm_api.bundle import Graph
 from edgeglm_api.sensor_graph import Limits
@@ -45,6 +46,8 @@ class MeasuredRow(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     max: float
     slope: float
     z: float | None = None
+    trend: float | None = None
+    """Per hour; 0 is steady."""
     limits: Bounds = Bounds()
     means: tuple[float | None, ...] = ()
     """As long as `ends`, oldest first; empty when they are not kept."""
@@ -227,7 +230,7 @@ def _evidence(item: Evidence) -> EvidenceView:
 
 
 def _measured(seen: Seen, shown: Mapping[Series, Condition]) -> Iterator[MeasuredRow]:
-    limits = _limits(seen.rules)
+    limits = limits_of(seen.rules)
     for node in seen.request.subject.nodes:
         for each in node.measured:
             series = (node.id, each.property)
@@ -250,18 +253,10 @@ def _measured_row(
         max=measured.max,
         slope=measured.slope,
         z=measured.z,
+        trend=measured.trend,
         limits=Bounds(limits.low_low, limits.low, limits.high, limits.high_high) if limits else Bounds(),
         means=tuple(_short(mean) for mean in means),
     )
-
-
-def _limits(rules: Graph) -> dict[str, Limits]:
-    """Return the limits of each property of which the rules say one thing: two sources may differ."""
-    said: dict[str, set[Limits]] = {}
-    for source in rules.sources:
-        for measurement in source.measurements:
-            said.setdefault(measurement.property, set()).add(measurement.limits)
-    return {name: limits.pop() for name, limits in said.items() if len(limits) == 1}
 
 
 def _states(subject: EntityGraph, shown: Mapping[Series, Condition]) -> Iterator[StateRow]:

@@ -4,9 +4,11 @@ import msgspec
 
 from edgeglm_agent.graph.derive import derive
 from edgeglm_agent.graph.detect import detect
+from edgeglm_agent.graph.heading import headings
 from edgeglm_agent.graph.late import Made, still_silent
 from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.state import states_in
+from edgeglm_agent.graph.trend import trends_at
 from edgeglm_agent.graph.window import Window
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import Era
@@ -39,8 +41,11 @@ def learn(name: str, partition: Partition, era: Era, numbers: list[int]) -> int:
     for window in windows:
         derive(window.pane, era.derivations)
         settled = msgspec.structs.replace(window, states=states_in(partition.holders, window.start_ns, window.end_ns))
-        evidence = detect(settled, partition.usual(settled, era.operating), {})
-        partition.learn(settled, era.operating, evidence, slice_ns=era.slice_ns)
+        ahead = headings(
+            settled, trends_at(partition.tracks, window.end_ns), era.surroundings, point_seconds=era.point_seconds
+        )
+        evidence = detect(settled, partition.usual(settled, era.operating), {}, ahead)
+        partition.learn(settled, era.operating, evidence, slice_ns=era.slice_ns, point_seconds=era.point_seconds)
     return sum(window.end_ns > partition.watermark_ns - era.late_ns for window in windows)
 
 

@@ -7,10 +7,11 @@ from edgeglm_agent.graph.build import Surroundings
 from edgeglm_agent.graph.derive import Derivation
 from edgeglm_agent.graph.membership import Membership
 from edgeglm_agent.graph.partition import Span
+from edgeglm_agent.graph.trend import POINT_SECONDS
 from edgeglm_agent.identity import rule_digest
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_api.bundle import Graph
-from edgeglm_api.sensor_graph import Kind, Measurement
+from edgeglm_api.sensor_graph import Kind, Limits, Measurement
 
 
 class EraState(msgspec.Struct, frozen=True):
@@ -36,6 +37,8 @@ class Era:
         self.lateness_ns = rules.window.allowed_lateness_seconds * NANOS_PER_SECOND
         self.late_ns = (rules.window.late_within_seconds or 0) * NANOS_PER_SECOND
         """How long after its end a window is open to late readings."""
+        self.point_seconds = max(POINT_SECONDS, rules.window.size_seconds)
+        """Of a trend; no two points share a reading."""
         self.revises = rules.window.late == "Revise"
         """Whether such a window is made anew."""
         self.span = Span(self.slice_ns, self.size_ns, self.from_ns, self.late_ns)
@@ -50,7 +53,13 @@ class Era:
         """The states in each word of which something else is usual."""
         self.derivations = tuple(Derivation(each) for each in rules.derived)
         self.membership = Membership(rules.topology, rules.window.partition_by)
-        self.surroundings = Surroundings(rules.topology, self.membership, _units(rules), _events_per_node(rules))
+        self.surroundings = Surroundings(
+            rules.topology,
+            self.membership,
+            units=_units(rules),
+            limits=limits_of(rules),
+            events_per_node=_events_per_node(rules),
+        )
 
     def kind_of(self, source: str) -> Kind:
         """Return what the messages of a source are."""
@@ -59,6 +68,15 @@ class Era:
     def holds(self, source: str) -> bool:
         """Tell whether what a source says holds until it says something else."""
         return self._kinds[source] in {"State", "Relation"}
+
+
+def limits_of(rules: Graph) -> dict[str, Limits]:
+    """Return the limits of each property of which the rules say one thing: two sources may differ."""
+    said: dict[str, set[Limits]] = {each.property: {each.limits} for each in rules.derived}
+    for source in rules.sources:
+        for measurement in source.measurements:
+            said.setdefault(measurement.property, set()).add(measurement.limits)
+    return {name: limits.pop() for name, limits in said.items() if len(limits) == 1}
 
 
 def _units(rules: Graph) -> dict[str, str]:

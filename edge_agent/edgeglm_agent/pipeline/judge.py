@@ -16,8 +16,10 @@ from edgeglm_agent.findings.life import Series, series_of
 from edgeglm_agent.graph.build import build
 from edgeglm_agent.graph.detect import detect
 from edgeglm_agent.graph.evidence import Evidence, signature
+from edgeglm_agent.graph.heading import headings
 from edgeglm_agent.graph.model import EntityGraph
 from edgeglm_agent.graph.partition import Partition, Quiet
+from edgeglm_agent.graph.trend import trends_at
 from edgeglm_agent.graph.trim import trim
 from edgeglm_agent.identity import RequestKey, request_id
 from edgeglm_agent.moment import NANOS_PER_SECOND
@@ -55,11 +57,12 @@ class Judged(msgspec.Struct, frozen=True):
 def judge(closed: Closed, site: Site) -> Judged:
     """Decide about a window, and let its partition learn from it unless late readings may still change it."""
     era, window, partition = closed.era, closed.window, closed.partition
-    usual = partition.usual(window, era.operating)
-    evidence = detect(window, usual, era.surroundings.units)
-    graph = build(window, era.surroundings, usual, evidence)
+    usual, trends = partition.usual(window, era.operating), trends_at(partition.tracks, window.end_ns)
+    ahead = headings(window, trends, era.surroundings, point_seconds=era.point_seconds)
+    evidence = detect(window, usual, era.surroundings.units, ahead)
+    graph = build(window, era.surroundings, usual, trends, evidence)
     if closed.made is None:
-        partition.learn(window, era.operating, evidence, slice_ns=era.slice_ns)
+        partition.learn(window, era.operating, evidence, slice_ns=era.slice_ns, point_seconds=era.point_seconds)
     request = _request(closed, site, graph)
     verdict = (
         _verdict_anew(closed, evidence)

@@ -166,6 +166,7 @@ def _evidence(item: Evidence, mask: _Mask, words: Collection[str]) -> Evidence:
         value=item.value,
         bound=item.bound,
         limit=item.limit,
+        ahead_seconds=item.ahead_seconds,
         margin=item.margin,
         onset_ns=item.onset_ns,
         z=item.z,

@@ -173,10 +173,12 @@ def test_every_field_of_a_graph_is_decided_on() -> None:
         "Edge": ("id", "source", "target", "type", "since_ns", "until_ns"),
         "Said": ("at_ns", "word"),
     }
-    assert Measured.__struct_fields__ == ("property", "unit", "n", "mean", "min", "max", "last", "slope", "z")
+    assert Measured.__struct_fields__ == (
+        *("property", "unit", "n", "mean", "min", "max", "last", "slope", "z", "trend"),
+    )
     assert Evidence.__struct_fields__ == (
-        *("id", "kind", "node", "property", "unit", "value", "bound", "limit", "margin", "onset_ns", "z"),
-        *("before", "after", "changes"),
+        *("id", "kind", "node", "property", "unit", "value", "bound", "limit", "ahead_seconds", "margin"),
+        *("onset_ns", "z", "before", "after", "changes"),
     )
     assert Question.__struct_fields__ == ("task", "when", "instructions", "labels", "relation_types")
 

@@ -44,7 +44,7 @@ def test_a_window_tells_the_last_of_its_own_events_and_counts_all() -> None:
     fold = a_fold(a_graph_with_events())
     happens = [an_event(what, at=100.1 + number / 10) for number, what in enumerate(("opened", "knocked", "shut"))]
     first, second = feed(fold, a_message(at=100.0), *happens, *(a_message(at=101.0 + half) for half in range(3)))
-    text = encode_window(build(first.window, first.era.surroundings, {}, ()), first.window.start_ns)
+    text = encode_window(build(first.window, first.era.surroundings, {}, {}, ()), first.window.start_ns)
     assert "door: knocked at +0 s, shut at +0 s, the last of 3\n" in text
     assert second.window.pane.events == {}
     assert_balanced(fold)

@@ -101,7 +101,7 @@ def feed(fold: Any, *messages: Message) -> list[Closed]:
 
 
 def text_of(closed: Closed) -> str:
-    graph = build(closed.window, closed.era.surroundings, {}, ())
+    graph = build(closed.window, closed.era.surroundings, {}, {}, ())
     return f"{encode_entities(graph)}\n{encode_window(graph, closed.window.start_ns)}"
 
 

@@ -58,7 +58,7 @@ def evidence_of(closed: Closed) -> tuple[Evidence, ...]:
 
 
 def text_of(closed: Closed) -> str:
-    graph = build(closed.window, closed.era.surroundings, {}, evidence_of(closed))
+    graph = build(closed.window, closed.era.surroundings, {}, {}, evidence_of(closed))
     return f"{encode_entities(graph)}\n{encode_window(graph, closed.window.start_ns)}"
 
 

@@ -1,7 +1,7 @@
 // Below the graph: what code found in the last window, and what each entity measured, is and did.
 import { byId, el, keep, name, say } from "./dom.js";
 import { spark } from "./spark.js";
-import { CONDITIONS, clock, exact, sentence, several, span, tenths, time } from "./words.js";
+import { CONDITIONS, clock, exact, number, sentence, several, span, tenths, time } from "./words.js";
 
 const marked = (condition) => {
   const [word, mark] = CONDITIONS[condition];
@@ -21,12 +21,17 @@ export function drawEvidence(view) {
 
 const cell = (content, kind = "") => el("td", kind ? { class: kind } : {}, ...[content].flat());
 
+// Over the hour before.
+function going({ trend, unit }) {
+  return trend ? el("span", { title: `${number(trend)} ${unit} an hour`, role: "img" }, trend > 0 ? "↗" : "↘") : "";
+}
+
 function measured(row, ends) {
   return [
     cell(name(row.property)),
     cell(spark(row, ends), "trend"),
     cell(exact(row.mean), "number mean"),
-    cell(name(row.unit), "unit"),
+    cell([name(row.unit), " ", going(row)], "unit"),
     cell([exact(row.min), el("span", { class: "to" }, "…"), exact(row.max)], "number wide"),
     cell(row.z === undefined ? "–" : tenths(row.z), "number wide"),
   ];
