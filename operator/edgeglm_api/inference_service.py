@@ -246,14 +246,16 @@ class Cache(Model, frozen=True, kw_only=True):
     """So much of the node's own disk, for as long as the pod is there."""
 
 
-Activator = Literal["HTTPAddon", "External"]
+Activator = Literal["HTTPAddon", "External", "Knative"]
 
 
 class ScaleToZero(Model, frozen=True, kw_only=True):
     """Lets replicas go to none: the engine's own figures cannot wake what does not run, so somebody else must."""
 
     activator: Activator
-    """KEDA's HTTP Add-on, which holds requests meanwhile; or somebody of the user's, who scales the Deployment."""
+    """KEDA's HTTP Add-on, which holds requests meanwhile; Knative, which does so for what it makes itself; or
+    somebody of the user's, who scales the Deployment.
+    """
 
 
 class Autoscaling(Model, frozen=True, kw_only=True):
@@ -279,6 +281,8 @@ class Autoscaling(Model, frozen=True, kw_only=True):
 class Cloud(Model, frozen=True, kw_only=True):
     """The replicas in the cluster proper. What Kubernetes itself is the judge of stands as it is written."""
 
+    deployment_mode: Literal["Standard", "Knative"] | None = None
+    """What makes pods of it: a Deployment (or a LeaderWorkerSet), which absent means too; or a Service of Knative."""
     replicas: int | None = None
     """Absent means one; with autoscaling it must be absent."""
     autoscaling: Autoscaling | None = None

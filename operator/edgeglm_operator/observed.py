@@ -209,6 +209,8 @@ class Apis:
 
     leader_worker_sets: bool = False
     """Replicas over several nodes."""
+    knative_services: bool = False
+    """Knative Serving."""
     scaled_objects: bool = False
     """KEDA."""
     interceptor_routes: bool = False
@@ -306,6 +308,28 @@ def deployment_of_groups(raw: Raw) -> Deployment:
         updated_replicas=status.get("updatedReplicas") or 0,
         available_replicas=status.get("readyReplicas") or 0,
         has_arrived=_condition(raw, "Available").get("status") == "True",
+    )
+
+
+def deployment_of_knative(raw: Raw, pods: Iterable[Pod]) -> Deployment:
+    """Project a serving.knative.dev/v1 Service. It counts no replicas, so its pods are; nor does it say how many."""
+    meta, status = raw["metadata"], raw.get("status") or {}
+    there = [pod for pod in pods if not pod.deleting]
+    revision = raw["spec"]["template"]["metadata"]["labels"].get(labels.REVISION)
+    return Deployment(
+        kind="Knative Service",
+        namespace=meta.get("namespace") or "",
+        name=meta["name"],
+        uid=meta.get("uid") or "",
+        labels=dict(meta.get("labels") or {}),
+        owner=controller_of(raw),
+        notes=_notes(meta),
+        generation=meta.get("generation") or 0,
+        observed_generation=status.get("observedGeneration") or 0,
+        replicas=len(there),
+        current_replicas=len(there),
+        ready_replicas=sum(pod.ready for pod in there),
+        updated_replicas=sum(pod.labels.get(labels.REVISION) == revision for pod in there),
     )
 
 

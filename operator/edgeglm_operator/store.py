@@ -237,6 +237,7 @@ class Store:
         """The optional kinds that the cluster has, by what they are for."""
         return Apis(
             leader_worker_sets=kinds.LEADER_WORKER_SETS in self.offered,
+            knative_services=kinds.KNATIVE_SERVICES in self.offered,
             scaled_objects=kinds.SCALED_OBJECTS in self.offered,
             interceptor_routes=kinds.INTERCEPTOR_ROUTES in self.offered,
             pod_metrics={kinds.AUTOSCALERS, kinds.POD_METRICS} <= self.offered,

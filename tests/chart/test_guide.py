@@ -18,12 +18,12 @@ SPEAKING += [ROOT / "operator" / "edgeglm_api" / "report_health.py"]
 
 # Other words in the same shape: condition types and values, good news, and what the kubelet says.
 NOT_A_REASON = {
-    *("Ready", "Accepted", "CloudReady", "EdgeReady", "CapacityFits", "Progressing", "Verified"),
+    *("Ready", "Accepted", "CloudReady", "EdgeReady", "CapacityFits", "KnativeFits", "Progressing", "Verified"),
     *("AutoscalingReady", "ActivatorReady", "RouteReady", "PoolReady", "MonitoringReady"),
     *("AbleToScale", "ScalingActive", "HPAActive", "Fallback", "Paused", "ResolvedRefs"),
     *("Connected", "AgentReady", "BundleComplete", "BundleApplied", "Healthy", "SitesInSync", "Rejected"),
     *("True", "False", "Unknown", "Disconnected", "Settled", "Complete", "NodeReady"),
-    *("HTTPAddon", "External"),
+    *("HTTPAddon", "External", "Knative", "Surge"),
     *("Failed", "Succeeded", "OOMKilled"),
     *("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"),
     *("RegistryUnavailable", "SignatureValidationFailed"),

@@ -29,7 +29,9 @@ COMPANIONS = ("ScaledObject", "PodMonitor", "HTTPRoute", "InferencePool")
 BESIDE = "scaledobjects,podmonitors,httproutes,inferencepools"
 ACTIVATOR = "InterceptorRoute"
 GROUPS = "LeaderWorkerSet"
-OF_OTHERS = (*COMPANIONS, ACTIVATOR, GROUPS)
+KNATIVE = "KnativeService"
+KSVC = "services.serving.knative.dev"
+OF_OTHERS = (*COMPANIONS, ACTIVATOR, GROUPS, KNATIVE)
 FOLLOWS_LOAD = {"minReplicas": 2, "maxReplicas": 8}
 SLEEPS = {**FOLLOWS_LOAD, "scaleToZero": {"activator": "HTTPAddon"}}
 SEEN_WITHIN_SECONDS = 120
@@ -185,6 +187,32 @@ def test_a_replica_over_several_nodes_needs_an_api_that_may_come_and_go(
     operator.await_that(lambda: condition(admin, "CloudReady") == ("False", "LeaderWorkerSetMissing"))
 
 
+def test_what_knative_makes_needs_an_api_that_may_come_and_go(operator: OperatorProcess, admin: Kubectl) -> None:
+    """What ran before goes on until it can be replaced. The test speaks for Knative, and removes what it would."""
+    admin.apply([a_service(cloud={"replicas": 2})])
+    operator.await_that(lambda: names(admin, "deployments", HERE) == {"deployment.apps/llm"})
+    admin.apply([a_service(cloud={"replicas": 2, "deploymentMode": "Knative"})])
+    operator.await_that(lambda: condition(admin, "KnativeFits") == ("False", "KnativeMissing"))
+    assert names(admin, "deployments", HERE) == {"deployment.apps/llm"}
+    assert names(admin, "services", HERE) == {"service/llm"}
+
+    install(admin, KNATIVE)
+    operator.await_that(lambda: names(admin, KSVC, HERE) == {"service.serving.knative.dev/llm"})
+    operator.await_that(lambda: names(admin, "deployments,services,poddisruptionbudgets", HERE) == set())
+    operator.await_that(lambda: condition(admin, "CloudReady") == ("Unknown", "WaitingForKnative"))
+    address = {"url": f"http://llm.{HERE}.svc.cluster.local"}
+    says(admin, KSVC, {"observedGeneration": 1, "address": address, "conditions": [spoken("Ready", "True")]})
+    operator.await_that(lambda: condition(admin, "Ready") == ("True", "ScaledToZero"))
+    assert admin.get("infsvc", "llm", HERE)["status"]["url"] == address["url"]
+    with pytest.raises(Refused, match=r"set spec\.suspend"):
+        admin.run("scale", "infsvc", "llm", "-n", HERE, "--replicas=0")
+    admin.run("scale", "infsvc", "llm", "-n", HERE, "--replicas=3")
+    operator.await_that(lambda: scale_in_knative(admin) == "3")
+
+    admin.run("delete", "-f", str(crd_file(KNATIVE)))
+    operator.await_that(lambda: condition(admin, "CloudReady") == ("False", "KnativeMissing"))
+
+
 def test_kubectl_scale_is_refused_while_an_autoscaler_is_asked_for(admin: Kubectl) -> None:
     admin.apply([a_service(cloud={"autoscaling": FOLLOWS_LOAD})])
     with pytest.raises(Refused, match="replicas"):
@@ -216,9 +244,9 @@ def test_the_real_crds_take_what_is_made(admin: Kubectl) -> None:
         manifest
         for path in (ROOT / "tests" / "golden").glob("*/out.yaml")
         for manifest in yaml.safe_load_all(path.read_text())
-        if manifest["kind"] in OF_OTHERS
+        if crd_of(manifest) in OF_OTHERS
     ]
-    assert {manifest["kind"] for manifest in golden} == set(OF_OTHERS)
+    assert {crd_of(manifest) for manifest in golden} == set(OF_OTHERS)
     for kind in OF_OTHERS:
         install(admin, kind)
     for manifest in golden:
@@ -233,6 +261,11 @@ def test_the_limits_before_a_model_are_taken_as_they_stand(admin: Kubectl, kind:
     for manifest in manifests:
         manifest["metadata"]["namespace"] = HERE
     admin.apply(manifests, "--dry-run=server", "--validate=strict")
+
+
+def crd_of(manifest: Manifest) -> str:
+    """By what name its CRD goes here: Knative's Service is not Kubernetes' own."""
+    return KNATIVE if manifest["apiVersion"].startswith("serving.knative.dev/") else manifest["kind"]
 
 
 def install(kubectl: Kubectl, kind: str) -> None:
@@ -266,6 +299,13 @@ def condition(kubectl: Kubectl, of: str) -> tuple[str, str] | None:
 
 def replicas(kubectl: Kubectl) -> int:
     found: int = kubectl.get("deployment", "llm", HERE)["spec"]["replicas"]
+    return found
+
+
+def scale_in_knative(kubectl: Kubectl) -> str:
+    """The most that Knative may make."""
+    template = kubectl.get(KSVC, "llm", HERE)["spec"]["template"]
+    found: str = template["metadata"]["annotations"]["autoscaling.knative.dev/max-scale"]
     return found
 
 

@@ -51,8 +51,9 @@ PROGRAMS: dict[str, tuple[Program, ...]] = {
         Program("keda-adapter", "edgeglm.io/tests/cluster/keda/adapter"),
     ),
     "registry": (Program("registry", "edgeglm.io/tests/cluster/registry"),),
+    "knative": (Program("knative-webhook", "edgeglm.io/tests/cluster/knative"),),
 }
-FOR_TESTS = frozenset({"kwok", "keda", "registry"})
+FOR_TESTS = frozenset({"kwok", "keda", "registry", "knative"})
 """The modules that no cluster needs to run."""
 
 

@@ -27,6 +27,7 @@ FILES: Final = {
         "sigs.k8s.io/lws",
         "config/crd/bases/leaderworkerset.x-k8s.io_leaderworkersets.yaml",
     ),
+    "KnativeService": ("knative.dev/serving", "config/core/300-resources/service.yaml"),
     "PodMonitor": (
         "github.com/prometheus-operator/prometheus-operator",
         "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",

@@ -11,6 +11,8 @@ ANY: Final = ""
 
 
 CUSTOM: Final = {"task": "Custom", "instructions": "Which machine is worst?"}
+KNATIVE: Final = {"deploymentMode": "Knative"}
+ROUTE: Final = {"httpRoute": {"parentRefs": [{"name": "public"}]}}
 KEY_REF: Final = {"name": "commands", "key": "key"}
 
 
@@ -50,6 +52,16 @@ def model(uri: str, **rest: Any) -> Object:
 def cloud(**fields: Any) -> Object:
     """An InferenceService with fields of the cloud part."""
     return service(cloud=fields)
+
+
+def in_knative(**fields: Any) -> Object:
+    """An InferenceService whose cloud part Knative makes."""
+    return cloud(**KNATIVE, **fields)
+
+
+def woken_by(activator: str, **rest: Any) -> Object:
+    """An autoscaler down to zero."""
+    return {"maxReplicas": 3, "scaleToZero": {"activator": activator}, **rest}
 
 
 def accelerator(**fields: Any) -> Object:
@@ -551,6 +563,40 @@ ROWS: Final = (
     Row("a replica over several nodes", service(cloud={"nodesPerReplica": 2, "accelerator": {"count": 8}})),
     Row("a replica over one node", service(cloud={"nodesPerReplica": 1, "accelerator": {}}), ANY),
     Row("several nodes without accelerators", service(cloud={"nodesPerReplica": 2}), "set accelerator, or drop"),
+    Row("by Knative", in_knative()),
+    Row("by whom one always gets", cloud(deploymentMode="Standard", autoscaling={"maxReplicas": 2})),
+    Row("by who is not known", cloud(deploymentMode="Serverless"), ANY),
+    Row(
+        "by Knative over several nodes",
+        in_knative(nodesPerReplica=2, accelerator={}),
+        "a replica of Knative is one pod",
+    ),
+    Row("by Knative, two", in_knative(replicas=2)),
+    Row("by Knative, none", in_knative(replicas=0), "set spec.suspend"),
+    Row("scaled to none under Knative", in_knative(replicas=0), "set spec.suspend", old=in_knative(replicas=1)),
+    Row("by Knative, with a surge", in_knative(rollout={"strategy": "Surge"})),
+    Row("by Knative, in place", in_knative(rollout={"strategy": "InPlace"}), "brings a new revision up beside"),
+    Row(
+        "by Knative, a surge or in place",
+        in_knative(rollout={"surgeWaitSeconds": 9}),
+        "brings a new revision up beside",
+    ),
+    Row("by Knative, closed", in_knative(networkPolicy={}), "would close the ports of Knative"),
+    Row("by Knative, with a device", in_knative(accelerator={"claimTemplateName": "gpu"}), "takes no resource claims"),
+    Row("by Knative, with a GPU", in_knative(accelerator={"count": 1})),
+    Row("by Knative, following the load", in_knative(autoscaling={"minReplicas": 2, "maxReplicas": 3})),
+    Row("by Knative, woken by it", in_knative(autoscaling=woken_by("Knative"))),
+    Row("by Knative, two or none", in_knative(autoscaling=woken_by("Knative", minReplicas=2)), "down to one before"),
+    Row("by Knative, woken by KEDA", in_knative(autoscaling=woken_by("HTTPAddon")), "the activator Knative"),
+    Row("by Knative, woken by somebody", in_knative(autoscaling=woken_by("External")), "the activator Knative"),
+    Row("woken by Knative, that makes nothing", cloud(autoscaling=woken_by("Knative")), "the activator Knative"),
+    Row("by Knative, with a route", service(cloud=KNATIVE, routing=ROUTE), "has a route of its own"),
+    Row("by Knative, verified", service(cloud=KNATIVE, verification={"concurrency": 4}), "is not verified"),
+    Row(
+        "by Knative, verified at sites",
+        service(cloud=KNATIVE, edge=[target()], verification={"concurrency": 4}),
+    ),
+    Row("by Knative, not verified", service(cloud=KNATIVE, verification={"concurrency": 0})),
     Row("an autoscaler", autoscaled()),
     Row("an autoscaler in full", autoscaled(minReplicas=2, inFlightPerReplica=8, scaleDownDelaySeconds=0)),
     Row("an autoscaler without a bound", service(cloud={"autoscaling": {}}), ANY),

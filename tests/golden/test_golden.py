@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from edgeglm_operator.cli import main
-from edgeglm_operator.kube.kinds import AUTOSCALERS, OPTIONAL_CHILD_KINDS, kind_of
+from edgeglm_operator.kube.kinds import AUTOSCALERS, KNATIVE_SERVICES, OPTIONAL_CHILD_KINDS, kind_of
 from edgeglm_operator.offline.cel_check import rule_faults
 from edgeglm_operator.offline.check import check
 from edgeglm_operator.offline.crds import our_crds
@@ -123,6 +123,10 @@ def pods_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
         case "LeaderWorkerSet":
             templates = manifest["spec"]["leaderWorkerTemplate"]
             return [templates[which]["spec"] for which in ("leaderTemplate", "workerTemplate")]
+        case "Service" if manifest["apiVersion"] == KNATIVE_SERVICES.api_version:
+            of_knative = {"containerConcurrency", "timeoutSeconds", "responseStartTimeoutSeconds"}
+            revision = manifest["spec"]["template"]["spec"]
+            return [{field: value for field, value in revision.items() if field not in of_knative}]
     return []
 
 

@@ -21,6 +21,7 @@ from edgeglm_operator.kube.kinds import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     INTERCEPTOR_ROUTES,
+    KNATIVE_SERVICES,
     LEADER_WORKER_SETS,
     POD_MONITORS,
     SCALED_OBJECTS,
@@ -114,7 +115,7 @@ async def test_what_is_asked_anew_gets_the_pods_of_the_next_release() -> None:
 
 def an_empty_cluster() -> InMemoryCluster:
     cluster = InMemoryCluster()
-    cluster.offer(LEADER_WORKER_SETS, SCALED_OBJECTS, INTERCEPTOR_ROUTES, HTTP_ROUTES, POD_MONITORS)
+    cluster.offer(LEADER_WORKER_SETS, KNATIVE_SERVICES, SCALED_OBJECTS, INTERCEPTOR_ROUTES, HTTP_ROUTES, POD_MONITORS)
     return cluster
 
 

@@ -60,6 +60,7 @@ CORE_EVENTS: Final = Kind("v1", "Event", "events")
 """The same objects under the name by which Kubernetes' own role `view` lets people read them."""
 
 LEADER_WORKER_SETS: Final = Kind("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", "leaderworkersets")
+KNATIVE_SERVICES: Final = Kind("serving.knative.dev/v1", "Service", "services")
 AUTOSCALERS: Final = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 SCALED_OBJECTS: Final = Kind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
 INTERCEPTOR_ROUTES: Final = Kind("http.keda.sh/v1beta1", "InterceptorRoute", "interceptorroutes")
@@ -72,6 +73,7 @@ POD_METRICS: Final = Kind("custom.metrics.k8s.io/v1beta1", "MetricValueList", ""
 
 OPTIONAL_CHILD_KINDS: Final = (
     LEADER_WORKER_SETS,
+    KNATIVE_SERVICES,
     AUTOSCALERS,
     SCALED_OBJECTS,
     INTERCEPTOR_ROUTES,

@@ -17,6 +17,7 @@ from edgeglm_operator.reconcile.status.edge_site import expected_of_agent
 from edgeglm_operator.reconcile.status.inference_service import expected_at, expected_in_cloud
 from edgeglm_operator.reconcile.status.trouble import Expectation, trouble_of
 from edgeglm_operator.reconcile.status.verdict import DISCONNECTED
+from edgeglm_operator.resources.knative_service import is_knative
 from edgeglm_operator.resources.load_target import scale_target
 from edgeglm_operator.resources.names import agent_name, site_name
 from edgeglm_operator.resources.selectors import CLOUD, EDGE, WORKER
@@ -52,7 +53,7 @@ def is_ready(subject: InferenceService | SensorGraph | EdgeSite) -> bool:
 
 
 def _of_service(service: InferenceService, seen: Seen, now: str) -> Cause:
-    because = [*_stale(service), *_told(service.status.conditions, "Accepted", "CapacityFits")]
+    because = [*_stale(service), *_told(service.status.conditions, "Accepted", "CapacityFits", "KnativeFits")]
     if service.spec.cloud is not None:
         because += _part(service.status.conditions, "CloudReady", _in_cloud(service, seen, now))
     if service.spec.edge:
@@ -124,7 +125,10 @@ def _in_cloud(service: InferenceService, seen: Seen, now: str) -> Iterator[Cause
     for each in found:
         if not each.is_serving:
             yield _deployment(each, expected_in_cloud(service), seen, now)
-    if not found and seen.deployments is not None:
+    if not found and seen.deployments is not None and is_knative(service):
+        name = service.metadata.name
+        yield Cause(f"Knative has made no Deployment of it; see `kubectl describe services.serving.knative.dev {name}`")
+    elif not found and seen.deployments is not None:
         scaled = scale_target(service)
         yield Cause(f"there is no {scaled['kind']} {scaled['name']} of this service")
 

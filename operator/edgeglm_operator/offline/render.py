@@ -29,6 +29,7 @@ from edgeglm_operator.resources.bundle_config_map import make_bundle_config_map
 from edgeglm_operator.resources.cloud_deployment import make_cloud_deployment
 from edgeglm_operator.resources.edge_deployment import make_edge_deployment
 from edgeglm_operator.resources.edge_site import make_edge_site
+from edgeglm_operator.resources.knative_service import is_knative, make_knative_service
 from edgeglm_operator.resources.leader_worker_set import in_its_kind
 from edgeglm_operator.resources.manifest import Manifest, OwnerRef, owned_by
 from edgeglm_operator.resources.names import site_name, verification_job_name
@@ -45,6 +46,7 @@ PLACEHOLDER: Final = "<uid of "
 _ADDRESS: Final = "<address of each replica>"
 _ALL_APIS: Final = Apis(
     leader_worker_sets=True,
+    knative_services=True,
     scaled_objects=True,
     interceptor_routes=True,
     pod_monitors=True,
@@ -177,6 +179,10 @@ def _render_service(service: InferenceService, known: Wishes, settings: Settings
 
 def _in_cloud(service: InferenceService, settings: Settings) -> Iterator[Manifest]:
     deployment = make_cloud_deployment(service, settings)
+    if is_knative(service):
+        if not service.spec.suspend:
+            yield make_knative_service(deployment, service, settings)
+        return
     yield in_its_kind(deployment, service)
     yield from around_cloud(service, settings)
     if concurrency := concurrency_of(service, settings):

@@ -11,6 +11,7 @@ from edgeglm_operator.resources.cloud_deployment import autoscaling_of
 from edgeglm_operator.resources.http_route import Way, make_http_route
 from edgeglm_operator.resources.inference_pool import make_inference_pool
 from edgeglm_operator.resources.interceptor_route import make_interceptor_route
+from edgeglm_operator.resources.knative_service import is_knative
 from edgeglm_operator.resources.manifest import Manifest
 from edgeglm_operator.resources.pod_monitor import make_pod_monitor
 from edgeglm_operator.resources.scaled_object import make_scaled_object
@@ -32,7 +33,9 @@ def companions(
 ) -> Iterator[tuple[Companion, Manifest | Refused]]:
     """All that is asked for: as it is to be, or why it cannot be."""
     spec, routing = service.spec, service.spec.routing or Routing()
-    if autoscaling := autoscaling_of(service):
+    autoscaling = autoscaling_of(service)
+    # Knative has its own.
+    if autoscaling is not None and not is_knative(service):
         yield Companion.AUTOSCALER, _autoscaler(service, autoscaling, apis, settings)
         if autoscaling.activator == "HTTPAddon":
             made = make_interceptor_route(service, autoscaling, settings)

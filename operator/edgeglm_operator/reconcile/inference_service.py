@@ -13,6 +13,7 @@ from edgeglm_operator.kube.kinds import (
     DISRUPTION_BUDGETS,
     INFERENCE_SERVICES,
     JOBS,
+    KNATIVE_SERVICES,
     LEADER_WORKER_SETS,
     NETWORK_POLICIES,
     NODES,
@@ -24,9 +25,11 @@ from edgeglm_operator.kube.kinds import (
 from edgeglm_operator.observed import (
     Deployment,
     Node,
+    Pod,
     controller_of,
     deployment_from,
     deployment_of_groups,
+    deployment_of_knative,
     job_from,
 )
 from edgeglm_operator.reconcile.accept import accept
@@ -43,6 +46,7 @@ from edgeglm_operator.reconcile.revision import revision_of
 from edgeglm_operator.reconcile.rollout import Plan, plan_rollout
 from edgeglm_operator.reconcile.status.companions import CompanionView
 from edgeglm_operator.reconcile.status.inference_service import ServiceView, SiteReplica, inference_service_status
+from edgeglm_operator.reconcile.status.knative import NO_KNATIVE, KnativeView
 from edgeglm_operator.reconcile.status.reported import silent_in
 from edgeglm_operator.reconcile.status.verdict import Workload
 from edgeglm_operator.reconcile.status.verification import Verified
@@ -59,6 +63,7 @@ from edgeglm_operator.resources.cloud_deployment import (
 )
 from edgeglm_operator.resources.edge_deployment import make_edge_deployment
 from edgeglm_operator.resources.engine_settings import effective_engines
+from edgeglm_operator.resources.knative_service import is_knative, make_knative_service
 from edgeglm_operator.resources.leader_worker_set import in_its_kind
 from edgeglm_operator.resources.names import edge_deployment_name, endpoint_name, groups_name, verification_job_name
 from edgeglm_operator.resources.parallelism import nodes_of
@@ -87,6 +92,8 @@ class Scope:
     cloud: Refused | None = None
     rollout: Plan | None = None
     """Of the cloud replicas."""
+    knative: Manifest | None = None
+    """The cloud replicas where Knative is to make them."""
     verification: Refused | None = None
     verify_again_after_seconds: float | None = None
     companions: dict[Companion, Manifest | Refused] = field(default_factory=dict)
@@ -114,7 +121,7 @@ class InferenceServiceReconciler:
         children = Children(self._world, Parent(INFERENCE_SERVICES, service.metadata))
         scope = Scope(self._world, service, children, refused=accept(service))
         if scope.refused is None:
-            await want_cloud(scope)
+            await (want_knative(scope) if is_knative(service) else want_cloud(scope))
             await want_verification(scope)
             await want_companions(scope)
             await want_edge(scope)
@@ -140,6 +147,20 @@ async def want_cloud(scope: Scope) -> None:
     if scope.cloud is None and nodes_of(service, None) == 1 and claims_devices(scope.rollout.intent):
         live = scope.world.store.deployments.get(service.metadata.namespace, service.metadata.name)
         scope.cloud = CLAIMS_NOT_SERVED if live and not claims_devices(live.unpack()) else None
+
+
+async def want_knative(scope: Scope) -> None:
+    """The cloud replicas as a Service of Knative, which has all that stands around them elsewhere."""
+    service, settings = scope.service, scope.world.settings
+    if service.spec.suspend:
+        return  # Knative holds nothing at zero, the next request would wake it
+    if not scope.world.store.apis.knative_services:
+        scope.cloud = NO_KNATIVE
+        return
+    scope.companions = dict(companions(service, scope.world.store.apis, settings))
+    made = keeping_template(make_cloud_deployment(service, settings), cloud_workload(scope).deployment)
+    scope.knative = make_knative_service(made, service, settings)
+    scope.cloud = await _want(scope, scope.knative)
 
 
 async def want_verification(scope: Scope) -> None:
@@ -191,6 +212,8 @@ def cloud_workload(scope: Scope) -> Workload:
     """What was observed of the replicas in the cluster proper."""
     store, metadata = scope.world.store, scope.service.metadata
     pods = store.pods.owned_by(metadata.namespace, labels.SERVICE, metadata.name)
+    if is_knative(scope.service):
+        return _of_knative(scope, tuple(pod for pod in pods if pod.labels.get(labels.PLACE) == CLOUD))
     if nodes_of(scope.service, None) > 1:
         found = store.snapshots(LEADER_WORKER_SETS).get(metadata.namespace, groups_name(metadata.name))
         return Workload(
@@ -240,6 +263,7 @@ def view_of(scope: Scope) -> ServiceView:
         refused=scope.refused,
         cloud=cloud_workload(scope),
         stage=scope.rollout.stage if scope.rollout else None,
+        knative=_knative_view(scope) if is_knative(scope.service) else None,
         verified=verified(scope),
         verified_at_sites=_told_by_agents(scope),
         sites=tuple(replicas),
@@ -262,6 +286,25 @@ def _told_by_agents(scope: Scope) -> dict[str, Verification]:
             if told and told.verification:
                 found[site.spec.node_name] = told.verification
     return found
+
+
+def _of_knative(scope: Scope, pods: tuple[Pod, ...]) -> Workload:
+    live = _live_in_knative(scope)
+    return Workload(deployment=deployment_of_knative(live, pods) if live else None, pods=pods, refused=scope.cloud)
+
+
+def _knative_view(scope: Scope) -> KnativeView:
+    return KnativeView(
+        intent=scope.knative,
+        live=_live_in_knative(scope),
+        verifies=concurrency_of(scope.service, scope.world.settings) > 0,
+    )
+
+
+def _live_in_knative(scope: Scope) -> Manifest | None:
+    metadata = scope.service.metadata
+    found = scope.world.store.snapshots(KNATIVE_SERVICES).get(metadata.namespace, metadata.name)
+    return found.unpack() if found else None
 
 
 def _asked_pods(cloud: Workload) -> Workload:
@@ -328,8 +371,13 @@ def _edge_intents(scope: Scope) -> Iterator[tuple[Place, Manifest]]:
 
 
 def _keeps(scope: Scope, live: Manifest) -> bool:
-    """Whether a child stays. Without sight of the nodes nobody knows which edge replicas are too many: all stay."""
-    if scope.nodes is None and live["metadata"]["labels"].get(labels.PLACE) == EDGE:
+    """Whether a child stays that is not asked for.
+
+    Without sight of the nodes nobody knows which edge replicas are too many: all stay. So does in the cloud what ran
+    before Knative was asked for and is not to be had.
+    """
+    place = live["metadata"]["labels"].get(labels.PLACE)
+    if (scope.nodes is None and place == EDGE) or (scope.cloud == NO_KNATIVE and place == CLOUD):
         return True
     return identity_of(live) in scope.wanted
 

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     DATA_STAYS = "DataStaysAtSite"
     ENDPOINT_NOT_PINNED = "EndpointNotPinned"
     LEADER_WORKER_SET_MISSING = "LeaderWorkerSetMissing"
+    KNATIVE_MISSING = "KnativeMissing"
     NO_AUTOSCALER = "NoAutoscaler"
     PROMETHEUS_NOT_CONFIGURED = "PrometheusNotConfigured"
     HTTP_ADDON_MISSING = "HTTPAddonMissing"

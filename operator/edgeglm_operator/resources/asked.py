@@ -32,6 +32,8 @@ def asked_of_cloud(service: InferenceService) -> str:
     cloud = service.spec.cloud or Cloud()
     asked = msgspec.structs.replace(
         cloud,
+        # In another mode they are other pods in any case.
+        deployment_mode=None,
         replicas=None,
         autoscaling=None,
         rollout=Rollout(),

@@ -5,6 +5,7 @@ from typing import Final
 
 from edgeglm_api import labels
 from edgeglm_api.inference_service import InferenceService
+from edgeglm_operator.resources.knative_service import is_knative
 from edgeglm_operator.resources.manifest import Manifest, manifest, owned_by
 from edgeglm_operator.resources.selectors import ENGINE, cloud_selector, component
 from edgeglm_operator.settings import Settings
@@ -24,9 +25,14 @@ def make_pod_monitor(service: InferenceService, settings: Settings) -> Manifest:
         spec={
             "selector": {"matchLabels": cloud_selector(service)},
             "podTargetLabels": [labels.SERVICE],
-            "podMetricsEndpoints": [{"port": "http", "path": "/metrics", "interval": f"{INTERVAL_SECONDS}s"}],
+            "podMetricsEndpoints": [{"port": _port(service), "path": "/metrics", "interval": f"{INTERVAL_SECONDS}s"}],
         },
     )
+
+
+def _port(service: InferenceService) -> str:
+    """What the engine's port is called in the pod; Knative calls it so."""
+    return "user-port" if is_knative(service) else "http"
 
 
 def target_label(key: str) -> str:

@@ -97,6 +97,24 @@ def test_a_group_of_pods_that_waits_for_the_node_of_one() -> None:
     assert any("there is no LeaderWorkerSet llm-nodes of this service" in line for line in nothing)
 
 
+def test_what_knative_must_allow_is_a_cause_and_its_own_container_is_none() -> None:
+    """Knative's Deployments carry the labels of ours, for they have its pods' labels."""
+    refused = ("KnativeFits", "False", "BeyondLimits", "must not set affinity; Knative must have podspec-affinity")
+    unready = ("CloudReady", "Unknown", "Starting", "it is loading")
+    service = a_service(refused, unready, cloud={"deploymentMode": "Knative"})
+    nothing = said(subject=service, deployments=(), pods=())
+    assert any("KnativeFits=False BeyondLimits: must not set affinity" in line for line in nothing)
+    assert any("Knative has made no Deployment of it" in line for line in nothing)
+
+    engine = Container(name="engine", running=True, running_since="2026-11-22T11:59:00Z")
+    proxy = Container(name="queue-proxy", running=True, running_since="2026-11-22T11:59:00Z", started=True)
+    pod = replace(a_pod(engine, proxy, labels=IN_CLOUD), scheduled=True)
+    revision = a_deployment(name="llm-00001-deployment", labels=IN_CLOUD)
+    found = "\n".join(said(subject=service, deployments=(revision,), pods=(pod,)))
+    assert "Deployment llm-00001-deployment: 0 of 1 replicas ready" in found
+    assert "=> Starting: it is loading" in found
+
+
 async def test_groups_are_looked_at_where_the_cluster_has_them() -> None:
     cluster = InMemoryCluster()
     cluster.put(a_service_object(cloud={"nodesPerReplica": 2, "accelerator": {"count": 8}}))

@@ -26,7 +26,8 @@ def node_fields(cloud: Cloud) -> tuple[str, ...]:
 def woken_by(service: InferenceService) -> str:
     """Who brings the replicas back from none, for a sentence; empty where there is always one."""
     asked = autoscaling_of(service)
-    if asked is None or asked.activator is None:
+    # Knative says itself what it wakes.
+    if asked is None or asked.activator in {None, "Knative"}:
         return ""
     if asked.activator == "External":
         scaled = scale_target(service)

@@ -27,6 +27,7 @@ from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.reconcile.status.capacity import capacity_verdict
 from edgeglm_operator.reconcile.status.cloud_wishes import claim_template, mounted_objects, node_fields, woken_by
 from edgeglm_operator.reconcile.status.companions import CompanionView, companion_verdicts
+from edgeglm_operator.reconcile.status.knative import KnativeView, knative_limits, knative_url, knative_verdict
 from edgeglm_operator.reconcile.status.stage import ROLLED_BACK
 from edgeglm_operator.reconcile.status.trouble import Expectation
 from edgeglm_operator.reconcile.status.verdict import (
@@ -42,6 +43,8 @@ from edgeglm_operator.reconcile.status.verdict import (
 )
 from edgeglm_operator.reconcile.status.verification import Verified, verification_verdict, verified_at_sites
 from edgeglm_operator.resources.effective_engine import place_of
+from edgeglm_operator.resources.engine_pod import CONTAINER
+from edgeglm_operator.resources.knative_service import is_knative
 from edgeglm_operator.resources.names import edge_deployment_name, groups_name
 from edgeglm_operator.resources.parallelism import nodes_of
 from edgeglm_operator.resources.selectors import cloud_selector, selector_text
@@ -73,6 +76,8 @@ class ServiceView:
     cloud: Workload = field(default_factory=Workload)
     stage: Verdict | None = None
     """Where the rollout of the cloud replicas is."""
+    knative: KnativeView | None = None
+    """What Knative makes of the cloud replicas; None when it is not to make them."""
     verified: Verified | None = None
     """How the verification of the cloud replicas is going; None when there is to be none."""
     verified_at_sites: Mapping[str, Verification] = field(default_factory=dict)
@@ -97,7 +102,7 @@ def inference_service_status(service: InferenceService, view: ServiceView, now: 
     wanted = _conditions(service, view, cloud=cloud, edge=edge, verified=verified)
     return Status(
         observed_generation=service.metadata.generation,
-        url=service_url(service) if spec.cloud else "",
+        url=_url(service, view),
         model_name=service.served_name,
         adapters=() if view.refused else tuple(adapter.name for adapter in spec.model.adapters),
         effective_engine=view.engines,
@@ -128,8 +133,18 @@ def expected_in_cloud(service: InferenceService) -> Expectation:
     )
 
 
+def _url(service: InferenceService, view: ServiceView) -> str:
+    if view.knative is not None:
+        return knative_url(view.knative)
+    return service_url(service) if service.spec.cloud else ""
+
+
 def _logs_in_cloud(service: InferenceService) -> str:
     name = service.metadata.name
+    if is_knative(service):
+        return (
+            f"kubectl -n {service.metadata.namespace} logs -l {selector_text(cloud_selector(service))} -c {CONTAINER}"
+        )
     where = f"deploy/{name}" if nodes_of(service, None) == 1 else f"statefulset/{groups_name(name)}"
     return f"kubectl -n {service.metadata.namespace} logs {where}"
 
@@ -161,6 +176,8 @@ def _conditions(
     ]
     if cloud is not None:
         found.append(condition("CloudReady", cloud, generation))
+    if view.knative is not None:
+        found.append(condition("KnativeFits", knative_limits(service, view.knative, view.cloud.refused), generation))
     if verified is not None:
         found.append(condition("Verified", verified, generation))
     if edge is not None:
@@ -226,6 +243,8 @@ def _together(verdicts: list[Verdict]) -> Verdict:
 
 def _in_cloud(service: InferenceService, view: ServiceView, now: str) -> Verdict:
     """The replicas as they are; but those of an older revision are not what was asked for, however well they do."""
+    if view.knative is not None:
+        return knative_verdict(view.knative, view.cloud, expected_in_cloud(service), now)
     verdict = verdict_of(view.cloud, expected_in_cloud(service), now)
     is_old = view.stage is not None and view.stage.reason == ROLLED_BACK
     return view.stage if view.stage and is_old and not view.cloud.refused else verdict

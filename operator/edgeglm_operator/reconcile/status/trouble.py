@@ -27,6 +27,9 @@ _IMAGE_REASONS: Final = frozenset(
 _CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
 
+_OF_KNATIVE: Final = "queue-proxy"
+"""Knative's own container in each of its pods, which runs long before the engine does."""
+
 _CLAIM_WORDS: Final = ("cannot allocate all claims", "resource claim", "resourceclaim", "device class")
 """The scheduler's, where claims of devices are at fault. "no new claims to deallocate" ends any of its messages."""
 
@@ -196,7 +199,7 @@ def _not_mounted(pod: Pod, expected: Expectation, now: str) -> Iterator[tuple[st
 
 
 def _loading(pod: Pod, expected: Expectation, now: str) -> tuple[str, str]:
-    main = [container for container in pod.containers if not container.init]
+    main = [container for container in pod.containers if not container.init and container.name != _OF_KNATIVE]
     if downloaded := download_of(pod):
         return "Downloading", f"the model is downloading on node {pod.node}: {downloaded}"
     if not any(container.running for container in main):

@@ -77,7 +77,7 @@ def verdict_of(workload: Workload, expected: Expectation, now: str) -> Verdict:
             f"{_count(deployment)}; its pods may not be made: {deployment.pods_refused};"
             f" change the namespace's policy or quota",
         )
-    return _unfinished(deployment, _worst(workload.pods, expected, now))
+    return _unfinished(deployment, worst_trouble(workload.pods, expected, now))
 
 
 def site_verdict(workload: Workload, node: Node | None, expected: Expectation, now: str) -> Verdict:
@@ -98,6 +98,12 @@ def dark(node: Node | None) -> str:
 def suspended(who: str) -> Verdict:
     """What to say of what nobody wants to run now."""
     return Verdict(State.SUSPENDED, SUSPENDED, f"{who} is suspended; set its spec.suspend to false to go on")
+
+
+def worst_trouble(pods: Iterable[Pod], expected: Expectation, now: str) -> Trouble | None:
+    """What tells most of why pods do not serve; None when nothing keeps them from it."""
+    troubles = [trouble for pod in pods if (trouble := trouble_of(pod, expected, now)) is not None]
+    return min(troubles, key=_rank, default=None)
 
 
 def condition(kind: str, verdict: Verdict, generation: int) -> Condition:
@@ -122,11 +128,6 @@ def _unfinished(deployment: Deployment, worst: Trouble | None) -> Verdict:
         return Verdict(state, worst.reason, f"{_count(deployment)}; {worst.message}")
     reason = "ProgressDeadlineExceeded" if overdue else "RollingOut"
     return Verdict(state, reason, _count(deployment))
-
-
-def _worst(pods: Iterable[Pod], expected: Expectation, now: str) -> Trouble | None:
-    troubles = [trouble for pod in pods if (trouble := trouble_of(pod, expected, now)) is not None]
-    return min(troubles, key=_rank, default=None)
 
 
 def _rank(trouble: Trouble) -> tuple[bool, int, str]:

@@ -9,6 +9,7 @@ require (
 	github.com/kedacore/keda/v2 v2.20.2
 	github.com/prometheus-operator/prometheus-operator v0.85.0
 	istio.io/api v1.32.0
+	knative.dev/serving v0.51.0
 	sigs.k8s.io/gateway-api v1.6.1
 	sigs.k8s.io/gateway-api-inference-extension v1.3.0
 	sigs.k8s.io/lws v0.9.0
