@@ -78,7 +78,16 @@ class InMemoryCluster:
         with self._request("apply", kind, name):
             self._must_have(kind)
             live = self.objects.get((kind, name)) or self._new(kind, name)
-            return self._write(kind, name, live, manifest, manager=manager)
+            return self._write(kind, name, live, self.admitted(manifest), manager=manager)
+
+    async def apply_new(self, manifest: Manifest) -> Manifest:
+        """Server-side apply of what is not there."""
+        kind, name = _identity(manifest)
+        with self._request("apply", kind, name):
+            self._must_have(kind)
+            if (kind, name) in self.objects:
+                raise Conflict(f"{kind.name} {name.name}: the object has been modified")
+            return self._write(kind, name, self._new(kind, name), self.admitted(manifest))
 
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """Server-side apply on the status."""
@@ -115,6 +124,10 @@ class InMemoryCluster:
             if self._find(kind, Name(namespace, name))["metadata"]["uid"] != uid:
                 raise Conflict("another uid")
             self.remove(kind, namespace, name)
+
+    def admitted(self, manifest: Manifest) -> Manifest:
+        """What the server takes of what is applied."""
+        return manifest
 
     # What a test does itself, uncounted.
 

@@ -14,10 +14,16 @@ from edgeglm_operator.kube.errors import Conflict, NotFound
 from edgeglm_operator.kube.kinds import (
     AUTOSCALERS,
     CONFIG_MAPS,
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    EDGE_SITES,
     INFERENCE_SERVICES,
     LEASES,
+    NETWORK_POLICIES,
     POD_METRICS,
     SCALED_OBJECTS,
+    SERVICES,
+    Kind,
 )
 from edgeglm_operator.kube.rest import RestClient
 from tests.chart.kubectl import Kubectl
@@ -26,6 +32,16 @@ from tests.reconcile.builders import an_inference_service
 from tests.reconcile.in_memory import InMemoryCluster
 
 ROOT = Path(__file__).parents[2]
+LABELS = {"a": "1"}
+TEMPLATE = {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "one", "image": "one:1"}]}}
+CHILD_KINDS: dict[Kind, Manifest] = {
+    DEPLOYMENTS: {"selector": {"matchLabels": LABELS}, "template": TEMPLATE},
+    SERVICES: {"selector": LABELS, "ports": [{"port": 80}]},
+    DISRUPTION_BUDGETS: {"selector": {"matchLabels": LABELS}, "maxUnavailable": 1},
+    NETWORK_POLICIES: {"podSelector": {"matchLabels": LABELS}},
+    EDGE_SITES: {"nodeName": "box-1"},
+}
+"""A specification of each; in memory they are alike, but a real server has a way of its own for each."""
 UNSERVED = SCALED_OBJECTS
 """Not in a cluster of the tests, unless a test puts it there."""
 
@@ -110,6 +126,38 @@ async def test_apply_drops_nothing_that_another_manager_says_too(place: Place) -
     await place.client.apply(place.config_map(a="1"))
 
     assert await place.data() == {"a": "1", "b": "2"}
+
+
+async def test_apply_new_makes_what_is_not_there_and_later_applies_drop_fields(place: Place) -> None:
+    made = await place.client.apply_new(place.config_map(a="1", b="2"))
+    assert made["data"] == {"a": "1", "b": "2"}
+
+    await place.client.apply(place.config_map(a="1"))
+
+    assert await place.data() == {"a": "1"}
+
+
+@pytest.mark.parametrize("verb", ["apply", "apply_new", "create"])
+async def test_apply_new_is_a_conflict_with_whatever_has_the_name(place: Place, verb: str) -> None:
+    await getattr(place.client, verb)(place.config_map(theirs="1"))
+
+    with pytest.raises(Conflict):
+        await place.client.apply_new(place.config_map(theirs="1", ours="2"))
+    assert await place.data() == {"theirs": "1"}
+
+
+@pytest.mark.parametrize("kind", CHILD_KINDS, ids=lambda kind: kind.name)
+async def test_apply_new_is_a_conflict_for_each_kind_of_child(place: Place, kind: Kind) -> None:
+    manifest = {
+        "apiVersion": kind.api_version,
+        "kind": kind.name,
+        "metadata": {"name": "one", "namespace": place.namespace},
+        "spec": CHILD_KINDS[kind],
+    }
+    await place.client.apply_new(manifest)
+
+    with pytest.raises(Conflict):
+        await place.client.apply_new(manifest)
 
 
 async def test_a_server_tells_what_it_serves(place: Place) -> None:

@@ -1,5 +1,6 @@
 """What the operator makes of a world, whatever happened before: states of the world, not calls."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -36,6 +37,8 @@ from tests.reconcile.in_memory import InMemoryCluster
 from tests.reconcile.operator_in_memory import OperatorInMemory, reconciled
 
 
+READY: Manifest = {"type": "Ready", "status": "Unknown", "reason": "RollingOut"}
+
 @pytest.fixture
 def cluster() -> InMemoryCluster:
     """Two edge nodes and nothing else."""
@@ -66,11 +69,12 @@ async def test_a_cloud_part_makes_a_deployment_and_a_service(cluster: InMemoryCl
 class OlderCluster(InMemoryCluster):
     """One before Kubernetes 1.34: it drops what it does not know."""
 
-    async def apply(self, manifest: Manifest, *, manager: str = FIELD_MANAGER) -> Manifest:
+    def admitted(self, manifest: Manifest) -> Manifest:
+        """Without claims."""
         pod = manifest["spec"].get("template", {}).get("spec", {})
         known = {field: value for field, value in pod.items() if field != "resourceClaims"}
         template = {"template": {**manifest["spec"]["template"], "spec": known}} if pod else {}
-        return await super().apply({**manifest, "spec": {**manifest["spec"], **template}}, manager=manager)
+        return {**manifest, "spec": {**manifest["spec"], **template}}
 
 
 @pytest.mark.parametrize(
@@ -269,12 +273,79 @@ async def test_a_service_that_is_gone_though_the_store_has_it_gets_no_children(c
     """The watch is late with the end of it: made now, children would be collected and made again, for ever."""
     cluster.put(an_inference_service())
     operator = OperatorInMemory(cluster)
+    await reconciled(cluster)
+    await operator.start()
+    cluster.remove(INFERENCE_SERVICES, PLANT, "llm")
+    before = len(cluster.writes)
+    await drained(operator)
+    operator.feed.remove(DEPLOYMENTS, Name(PLANT, "llm"))
+
+    assert cluster.names(DEPLOYMENTS) == []
+    assert cluster.writes[before:] == []
+
+
+async def test_what_is_made_for_a_new_service_that_is_gone_is_collected_and_not_made_again(
+    cluster: InMemoryCluster,
+) -> None:
+    """Its first children are made unasked; the status that cannot be written tells that there is no parent."""
+    cluster.put(an_inference_service())
+    operator = OperatorInMemory(cluster)
     await operator.start()
     cluster.remove(INFERENCE_SERVICES, PLANT, "llm")
     await drained(operator)
+    assert operator.store.services.get(PLANT, "llm") is None
 
-    assert cluster.names(DEPLOYMENTS) == []
-    assert cluster.writes == []
+    cluster.collect()
+    for kind in (DEPLOYMENTS, SERVICES):
+        operator.feed.remove(kind, Name(PLANT, "llm"))
+    await operator.settle()
+
+    assert cluster.names(DEPLOYMENTS) == cluster.names(SERVICES) == []
+
+
+async def test_a_new_service_takes_a_request_for_each_child_and_one_for_its_status(cluster: InMemoryCluster) -> None:
+    cluster.put(an_inference_service())
+    operator = OperatorInMemory(cluster)
+    await operator.start()
+    before = len(cluster.requests)
+    await operator.settle()
+
+    assert [(verb, kind) for verb, kind, _ in cluster.requests[before:]] == [
+        ("apply", DEPLOYMENTS),
+        ("apply", SERVICES),
+        ("apply_status", INFERENCE_SERVICES),
+    ]
+
+
+@pytest.mark.parametrize("status", [{}, {"conditions": [READY]}], ids=["new", "known"])
+@pytest.mark.parametrize("comes", ["before", "meanwhile"])
+async def test_a_stranger_whom_no_watch_shows_is_left_as_they_are(
+    cluster: InMemoryCluster, status: Manifest, comes: str
+) -> None:
+    """Without our labels they are not observed, and a forced apply would make them ours."""
+    cluster.put({**an_inference_service(), "status": status})
+    theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "llm", "namespace": PLANT}, "spec": {"a": 1}}
+    if comes == "before":
+        cluster.put(theirs)
+    else:
+        at(cluster, ("apply", SERVICES, (PLANT, "llm")), lambda: cluster.put(theirs))
+    await reconciled(cluster)
+
+    assert (cluster.live(SERVICES, PLANT, "llm") or {})["spec"] == {"a": 1}
+    assert condition(cluster, INFERENCE_SERVICES, "llm", "CloudReady")["reason"] == "NotOwned"
+    assert cluster.names(DEPLOYMENTS) == ["llm"]
+
+
+async def test_children_that_another_process_has_just_made_are_taken_as_they_are(cluster: InMemoryCluster) -> None:
+    """This one leads now, and its watch has not told of them yet."""
+    cluster.put(an_inference_service())
+    late = OperatorInMemory(cluster)
+    await late.start()
+    await reconciled(cluster)
+    before = [cluster.live(kind, PLANT, "llm") for kind in (DEPLOYMENTS, SERVICES)]
+    await drained(late)
+
+    assert [cluster.live(kind, PLANT, "llm") for kind in (DEPLOYMENTS, SERVICES)] == before
 
 
 @pytest.mark.parametrize("error", [Forbidden("quota"), Invalid("no")], ids=["forbidden", "invalid"])
@@ -580,3 +651,14 @@ def rewrite(cluster: InMemoryCluster, kind: Kind, change: Any) -> None:
         return keep(of, name, wanted)
 
     setattr(cluster, "_keep", kept)  # noqa: B010 - mypy minds an assignment to a method
+def at(cluster: InMemoryCluster, request: tuple[str, Kind, tuple[str, str]], happens: Callable[[], object]) -> None:
+    """Something happens once, as a request arrives."""
+
+    def check(number: int) -> None:
+        if cluster.requests[number - 1] == request:
+            cluster.heal()
+            happens()
+
+    cluster.before = check
+
+

@@ -41,6 +41,14 @@ class KubeClient(Protocol):
         """
         ...
 
+    async def apply_new(self, manifest: Manifest) -> Manifest:
+        """The same for an object that is not there yet; `Conflict` when one of its name is, whoever made it.
+
+        Unlike with `create`, a later `apply` drops what it says no longer: the manager is in the server's book as one
+        that applies.
+        """
+        ...
+
     async def apply_status(self, manifest: Manifest) -> Manifest:
         """The same for the status of an object that exists, whatever its uid."""
         ...

@@ -28,6 +28,9 @@ APPLY_PATCH: Final = "application/apply-patch+yaml"
 REQUEST_TIMEOUT_SECONDS: Final = 15
 """A request is answered in milliseconds; the server itself gives up after 60 s."""
 CONNECT_TIMEOUT_SECONDS: Final = 5
+NEVER_A_VERSION: Final = "1"
+"""As the version of what is applied: it makes what is not there, and is a conflict with all that is (measured for each
+kind of child, Kubernetes 1.36). A store's first write is its second version, so that no object has it."""
 THROTTLED_TRIES: Final = 3
 LONGEST_PAUSE_SECONDS: Final = 30
 
@@ -102,6 +105,11 @@ class RestClient:
     async def apply(self, manifest: Manifest, *, manager: str = FIELD_MANAGER) -> Manifest:
         """Server-side apply."""
         return await self._apply(manifest, "", manager)
+
+    async def apply_new(self, manifest: Manifest) -> Manifest:
+        """Server-side apply with a version that no object has."""
+        metadata = {**manifest["metadata"], "resourceVersion": NEVER_A_VERSION}
+        return await self._apply({**manifest, "metadata": metadata}, "", FIELD_MANAGER)
 
     async def apply_status(self, manifest: Manifest, *, manager: str = FIELD_MANAGER) -> Manifest:
         """Server-side apply on the status subresource."""

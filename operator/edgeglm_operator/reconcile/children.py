@@ -2,6 +2,10 @@
 
 In a steady state nothing is sent. Before the first change of a reconcile the parent is read from the API server, for
 the store may be late: nothing is made for an object that is gone, and nothing on the ground of an outdated wish.
+
+The first children of a new parent are made without asking first, each by one request that the server refuses if there
+is anything of that name. Should the parent be gone already, the garbage collector removes them, as their owner is not
+there; the status that is written next finds out.
 """
 
 import logging
@@ -41,6 +45,8 @@ class Parent:
 
     kind: Kind
     metadata: Metadata
+    is_new: bool = False
+    """Nobody has written its status yet, and somebody is about to."""
 
 
 class Children:
@@ -123,6 +129,8 @@ class Children:
     async def _ensure(self, intent: Manifest) -> None:
         kind, name = identity_of(intent)
         intent = stamped(intent)
+        if self._parent.is_new and self._observed(kind, name) is None and await self._made(kind, name, intent):
+            return
         live = await self._live(kind, name)
         if live is not None:
             self._refuse_strangers(live)
@@ -173,13 +181,25 @@ class Children:
 
     async def _live(self, kind: Kind, name: Name) -> Manifest | None:
         """The child as observed; where none was, as the server has it: one without our label is not observed."""
-        snapshot = self._world.store.snapshots(kind).get(*name)
-        if snapshot is not None:
-            return snapshot.unpack()
+        observed = self._observed(kind, name)
+        if observed is not None:
+            return observed
         try:
             return await self._world.client.get(kind, *name)
         except NotFound:
             return None
+
+    def _observed(self, kind: Kind, name: Name) -> Manifest | None:
+        snapshot = self._world.store.snapshots(kind).get(*name)
+        return snapshot.unpack() if snapshot else None
+
+    async def _made(self, kind: Kind, name: Name, intent: Manifest) -> bool:
+        """Make it unseen; False when there is something of that name, of which the store does not know."""
+        try:
+            await self._apply(kind, name, intent, None)
+        except Conflict:
+            return False
+        return True
 
     async def _apply(self, kind: Kind, name: Name, intent: Manifest, before: Manifest | None) -> None:
         live = await self._allowed(kind, name, lambda: self._forced(kind, name, intent, before))
@@ -201,10 +221,12 @@ class Children:
         log.info("deleted %s %s, which is no longer wanted", kind.name, name.name)
 
     async def _forced(self, kind: Kind, name: Name, intent: Manifest, before: Manifest | None) -> Manifest:
+        if before is None:
+            return await self._world.client.apply_new(intent)
         try:
             return await self._world.client.apply(intent)
         except Invalid:
-            patch = None if before is None else list_in_the_way(before, intent)
+            patch = list_in_the_way(before, intent)
             if patch is None:
                 raise
             await self._world.client.patch(kind, *name, patch)

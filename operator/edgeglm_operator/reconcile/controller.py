@@ -57,6 +57,9 @@ class Controller:
         """One worker, for ever."""
         while True:
             await self._may_act()
+            # A reconcile that sends nothing does not wait for anything either. A whole fleet of them in a row would let
+            # nobody else run, not even the one who renews the Lease (measured: lost at 1,000 services, a load of 20).
+            await asyncio.sleep(0)
             key, waited = await self._queue.get()
             self._metrics.queue_seconds.observe(waited)
             self._started[key] = self._clock()
@@ -104,7 +107,7 @@ class Controller:
     def _retry(self, key: Key, *, why: Exception, at_least: float = 0) -> None:
         delay = self._queue.retry(key, at_least=at_least)
         self._metrics.retries.labels(key.kind).inc()
-        log.warning("failed, again in %.1f s: %s: %s", delay, type(why).__name__, why)
+        log.warning("failed, again in %.1f s: %s", delay, why)
 
     def _retry_after_bug(self, key: Key, error: Exception) -> None:
         """Tell the stack once, not at each repetition."""

@@ -118,7 +118,8 @@ class InferenceServiceReconciler:
         service = self._world.store.services.get(namespace, name)
         if service is None or service.metadata.deletion_timestamp:
             return Result()
-        children = Children(self._world, Parent(INFERENCE_SERVICES, service.metadata))
+        parent = Parent(INFERENCE_SERVICES, service.metadata, is_new=not service.status.conditions)
+        children = Children(self._world, parent)
         scope = Scope(self._world, service, children, refused=accept(service))
         if scope.refused is None:
             await (want_knative(scope) if is_knative(service) else want_cloud(scope))

@@ -12,6 +12,7 @@ from edgeglm_operator.kube.said_status import said_status
 from edgeglm_operator.obs.events import make_event, post_event, transitions
 from edgeglm_operator.reconcile.outcome import Gone
 from edgeglm_operator.reconcile.world import World
+from edgeglm_operator.store import Name
 
 
 class Status(Protocol):
@@ -53,6 +54,8 @@ async def write_status(world: World, kind: Kind, subject: Subject, status: Statu
     try:
         live = await world.client.apply_status(manifest)
     except NotFound as error:
+        # Or its children, made on the word of the store, would be collected and made again until the watch tells.
+        world.feed.remove(kind, Name(metadata.namespace, metadata.name), uid=metadata.uid)
         raise Gone from error
     world.feed.put(kind, live)
     for condition in transitions(subject.status.conditions, status.conditions):

@@ -110,6 +110,27 @@ async def test_a_reconcile_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_nobody_works_before_they_may() -> None:
+async def test_others_run_between_reconciles_that_wait_for_nothing() -> None:
+    """A fleet that is as it should be sends no request; the Lease must be renewed meanwhile all the same."""
+    turns, seen = 0, []
+
+    class Notes:
+        async def reconcile(self, _namespace: str, _name: str) -> Result:
+            seen.append(turns)
+            return Result()
+
+    controller, queue = a_controller(Notes(), asyncio.get_running_loop().time)
+    for number in range(100):
+        queue.add(Key(KEY.kind, "default", str(number)))
+    worker = asyncio.ensure_future(controller.work())
+    while len(seen) < 100:
+        turns += 1
+        await asyncio.sleep(0)
+    worker.cancel()
+
+    assert len(set(seen)) == 100
+
+
     """A replica that does not lead observes and waits."""
     may = asyncio.Event()
     queue = WorkQueue(clock=asyncio.get_running_loop().time)

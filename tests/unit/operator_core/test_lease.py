@@ -48,6 +48,9 @@ class OneLease:
     async def apply(self, manifest: dict[str, Any], *, manager: str = "") -> dict[str, Any]:
         raise NotImplementedError
 
+    async def apply_new(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
     async def apply_status(self, manifest: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
 
