@@ -8,8 +8,7 @@ import pytest
 
 from edgeglm_api import labels
 from edgeglm_api.bundle import BUNDLE_FILE, decode
-from edgeglm_operator.kube.client import FIELD_MANAGER
-from edgeglm_operator.kube.errors import Forbidden, Invalid, KubeError
+from edgeglm_operator.kube.errors import Forbidden, InternalError, Invalid, KubeError
 from edgeglm_operator.kube.kinds import (
     CONFIG_MAPS,
     DEPLOYMENTS,
@@ -23,6 +22,8 @@ from edgeglm_operator.kube.kinds import (
     SERVICES,
     Kind,
 )
+from edgeglm_operator.store import Name
+from edgeglm_operator.workqueue import LAST_RETRY_SECONDS
 from tests.reconcile.builders import (
     PLANT,
     Manifest,
@@ -36,8 +37,8 @@ from tests.reconcile.builders import (
 from tests.reconcile.in_memory import InMemoryCluster
 from tests.reconcile.operator_in_memory import OperatorInMemory, reconciled
 
-
 READY: Manifest = {"type": "Ready", "status": "Unknown", "reason": "RollingOut"}
+
 
 @pytest.fixture
 def cluster() -> InMemoryCluster:
@@ -272,13 +273,13 @@ async def test_a_node_that_the_store_missed_keeps_its_replica(cluster: InMemoryC
 async def test_a_service_that_is_gone_though_the_store_has_it_gets_no_children(cluster: InMemoryCluster) -> None:
     """The watch is late with the end of it: made now, children would be collected and made again, for ever."""
     cluster.put(an_inference_service())
-    operator = OperatorInMemory(cluster)
     await reconciled(cluster)
+    operator = OperatorInMemory(cluster)
     await operator.start()
-    cluster.remove(INFERENCE_SERVICES, PLANT, "llm")
     before = len(cluster.writes)
-    await drained(operator)
+    cluster.remove(INFERENCE_SERVICES, PLANT, "llm")
     operator.feed.remove(DEPLOYMENTS, Name(PLANT, "llm"))
+    await drained(operator)
 
     assert cluster.names(DEPLOYMENTS) == []
     assert cluster.writes[before:] == []
@@ -358,6 +359,30 @@ async def test_a_refused_child_blocks_its_part_only(cluster: InMemoryCluster, er
     assert cluster.names(DEPLOYMENTS) == ["llm", "llm-sites-box-2"]
     assert edge_ready(cluster)["status"] == "False"
     assert str(error) in edge_ready(cluster)["message"]
+
+
+FULL = "Internal error occurred: failed to allocate a serviceIP: range is full"
+
+
+async def test_a_child_that_the_server_fails_at_is_told_and_tried_later_and_later(cluster: InMemoryCluster) -> None:
+    """The rest of the service goes on, and no event will tell that it works again."""
+    cluster.put(an_inference_service(cloud={}, edge=[an_edge_target("box-1")]))
+    refuse(cluster, "apply", "llm", InternalError(FULL), kind=SERVICES)
+    operator = await reconciled(cluster)
+
+    told = condition(cluster, INFERENCE_SERVICES, "llm", "CloudReady")
+    assert (told["status"], told["reason"]) == ("False", "ServerFails")
+    assert FULL in told["message"]
+    assert cluster.names(DEPLOYMENTS) == ["llm", "llm-sites-box-1"]
+    tries = sum(request == ("apply", SERVICES, (PLANT, "llm")) for request in cluster.requests)
+    # Within the seconds of a scene: 0.2, 0.4, 0.8 … seconds apart.
+    assert 3 <= tries <= 12
+
+    cluster.heal()
+    operator.clock.seconds += LAST_RETRY_SECONDS
+    await operator.settle()
+    assert cluster.names(SERVICES) == ["llm"]
+    assert condition(cluster, INFERENCE_SERVICES, "llm", "CloudReady")["reason"] != "ServerFails"
 
 
 async def test_a_refused_child_is_tried_again_after_a_while(cluster: InMemoryCluster) -> None:
@@ -631,6 +656,17 @@ def forbid(cluster: InMemoryCluster, verb: str, kind: Kind) -> None:
     cluster.before = check
 
 
+def at(cluster: InMemoryCluster, request: tuple[str, Kind, tuple[str, str]], happens: Callable[[], object]) -> None:
+    """Something happens once, as a request arrives."""
+
+    def check(number: int) -> None:
+        if cluster.requests[number - 1] == request:
+            cluster.heal()
+            happens()
+
+    cluster.before = check
+
+
 def refuse(cluster: InMemoryCluster, verb: str, name: str, error: KubeError, *, kind: Kind = DEPLOYMENTS) -> None:
     """Admission that refuses one object."""
 
@@ -651,14 +687,3 @@ def rewrite(cluster: InMemoryCluster, kind: Kind, change: Any) -> None:
         return keep(of, name, wanted)
 
     setattr(cluster, "_keep", kept)  # noqa: B010 - mypy minds an assignment to a method
-def at(cluster: InMemoryCluster, request: tuple[str, Kind, tuple[str, str]], happens: Callable[[], object]) -> None:
-    """Something happens once, as a request arrives."""
-
-    def check(number: int) -> None:
-        if cluster.requests[number - 1] == request:
-            cluster.heal()
-            happens()
-
-    cluster.before = check
-
-

@@ -7,6 +7,7 @@ KubeError
 ├── Forbidden       RBAC, an admission policy, a kind that is being removed; `.verb` and `.resource`: what was asked
 ├── Throttled       429; `.retry_after_seconds` says how long to wait
 └── Unavailable     network, 5xx, timeout, not logged in; back off and try again
+    └── InternalError   500: the server is there and fails at this request; its message says why
 """
 
 from collections.abc import Mapping
@@ -54,6 +55,10 @@ class Unavailable(KubeError):  # noqa: N818
     """Nobody answered, or with a fault of their own."""
 
 
+class InternalError(Unavailable):
+    """The server fails at this request: no address is left for a Service, a webhook does not answer."""
+
+
 def error_of(status: int, body: Mapping[str, Any], *, verb: str = "", resource: str = "") -> KubeError:
     """The error that an answer of the API server stands for."""
     message = str(body.get("message") or f"HTTP {status}")
@@ -68,5 +73,7 @@ def error_of(status: int, body: Mapping[str, Any], *, verb: str = "", resource: 
         case 400 | 413 | 415 | 422:
             causes = details.get("causes") or [{}]
             return Invalid(message, str(causes[0].get("field") or ""))
+        case 500:
+            return InternalError(message)
         case _:
             return Unavailable(message)

@@ -16,7 +16,7 @@ from typing import Final
 from edgeglm_api import labels
 from edgeglm_api.meta import Metadata
 from edgeglm_operator.kube.client import HAND_OVER_MANAGER, Manifest, labels_selector
-from edgeglm_operator.kube.errors import Conflict, Forbidden, Invalid, NotFound
+from edgeglm_operator.kube.errors import Conflict, Forbidden, InternalError, Invalid, NotFound
 from edgeglm_operator.kube.kinds import OPTIONAL_CHILD_KINDS, Kind
 from edgeglm_operator.observed import controller_of
 from edgeglm_operator.reconcile.drift import list_in_the_way
@@ -26,6 +26,7 @@ from edgeglm_operator.reconcile.outcome import (
     NOT_OWNED,
     NOT_SERVED,
     REFUSED_BY_SERVER,
+    SERVER_FAILS,
     Blocked,
     Gone,
     NotYet,
@@ -239,6 +240,8 @@ class Children:
             raise Blocked(REFUSED_BY_SERVER, f"the server refuses {kind.name} {name.name}: {error}") from error
         except Forbidden as error:
             raise Blocked(NOT_ALLOWED, f"the operator may not make {kind.name} {name.name}: {error}") from error
+        except InternalError as error:
+            raise Blocked(SERVER_FAILS, f"the API server fails at {kind.name} {name.name}: {error}") from error
         except NotFound as error:
             if kind not in OPTIONAL_CHILD_KINDS:
                 raise

@@ -91,20 +91,23 @@ class Controller:
             log.info("blocked: %s", reason)
             return "blocked"
         except Throttled as error:
-            self._retry(key, at_least=error.retry_after_seconds, why=error)
+            self._retry(key, at_least=error.retry_after_seconds, why=_words(error))
             return "throttled"
         except (KubeError, TimeoutError) as error:
-            self._retry(key, why=error)
+            self._retry(key, why=_words(error))
             return "error"
         except Exception as error:  # noqa: BLE001 - a bug in one kind must not stop the others
             self._retry_after_bug(key, error)
             return "bug"
+        if result.retry:
+            self._retry(key, why="the API server fails at a part of it; the status says at which")
+            return "error"
         self._queue.forget(key)
         if result.again_after_seconds is not None:
             self._queue.add(key, after=result.again_after_seconds)
         return "done"
 
-    def _retry(self, key: Key, *, why: Exception, at_least: float = 0) -> None:
+    def _retry(self, key: Key, *, why: str, at_least: float = 0) -> None:
         delay = self._queue.retry(key, at_least=at_least)
         self._metrics.retries.labels(key.kind).inc()
         log.warning("failed, again in %.1f s: %s", delay, why)
@@ -113,4 +116,8 @@ class Controller:
         """Tell the stack once, not at each repetition."""
         if not self._queue.failures(key):
             log.error("a bug: please report it with this stack", exc_info=error)
-        self._retry(key, why=error)
+        self._retry(key, why=_words(error))
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

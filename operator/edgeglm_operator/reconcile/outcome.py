@@ -16,6 +16,7 @@ from edgeglm_operator.reconcile.refused import Refused
 
 NOT_OWNED: Final = "NotOwned"
 REFUSED_BY_SERVER: Final = "RefusedByServer"
+SERVER_FAILS: Final = "ServerFails"
 NOT_ALLOWED: Final = "NotAllowed"
 NOT_SERVED: Final = "NotServed"
 
@@ -48,6 +49,8 @@ class Result:
 
     again_after_seconds: float | None = None
     """Look again even if nothing happens; None when an event will tell."""
+    retry: bool = False
+    """Try again as after a failure, later and later: the server failed at a part of it, and the rest is done."""
 
 
 def result_of(
@@ -61,4 +64,4 @@ def result_of(
     moments = [
         seconds for seconds in (LOOK_AGAIN_SECONDS if moving or blocked else None, at_latest) if seconds is not None
     ]
-    return Result(min(moments, default=None))
+    return Result(min(moments, default=None), retry=blocked is not None and blocked.reason == SERVER_FAILS)

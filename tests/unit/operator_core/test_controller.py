@@ -49,6 +49,7 @@ def a_controller(reconciler: object, clock: Callable[[], float]) -> tuple[Contro
     [
         (Result(), None),
         (Result(again_after_seconds=30), 30),
+        (Result(again_after_seconds=30, retry=True), 0.2),
         (Gone(), None),
         (NotYet("wait", 2), 2),
         (Blocked("R", "m"), 600),
@@ -109,7 +110,6 @@ async def test_a_reconcile_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) 
     assert queue.failures(KEY) == 1
 
 
-async def test_nobody_works_before_they_may() -> None:
 async def test_others_run_between_reconciles_that_wait_for_nothing() -> None:
     """A fleet that is as it should be sends no request; the Lease must be renewed meanwhile all the same."""
     turns, seen = 0, []
@@ -131,6 +131,7 @@ async def test_others_run_between_reconciles_that_wait_for_nothing() -> None:
     assert len(set(seen)) == 100
 
 
+async def test_nobody_works_before_they_may() -> None:
     """A replica that does not lead observes and waits."""
     may = asyncio.Event()
     queue = WorkQueue(clock=asyncio.get_running_loop().time)

@@ -2,7 +2,16 @@
 
 import pytest
 
-from edgeglm_operator.kube.errors import Conflict, Forbidden, Invalid, KubeError, NotFound, Unavailable, error_of
+from edgeglm_operator.kube.errors import (
+    Conflict,
+    Forbidden,
+    InternalError,
+    Invalid,
+    KubeError,
+    NotFound,
+    Unavailable,
+    error_of,
+)
 from edgeglm_operator.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, INFERENCE_SERVICES, NODES, kind_of
 
 
@@ -15,7 +24,7 @@ from edgeglm_operator.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, INFERENCE_SERV
         (400, Invalid),
         (422, Invalid),
         (401, Unavailable),
-        (500, Unavailable),
+        (500, InternalError),
         (503, Unavailable),
         (504, Unavailable),
     ],
