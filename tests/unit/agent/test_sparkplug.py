@@ -151,7 +151,7 @@ def test_a_death_of_the_node_is_stated_of_every_device_and_holds_until_it_is_bor
         ("StateChange", "gw-7/press-2", "connection"),
     ]
     assert sentence(evidence[0]).startswith("gw-7/press-1 connection changed from ONLINE to OFFLINE at ")
-    graph = build(gone.window, gone.era.surroundings, {}, evidence)
+    graph = build(gone.window, gone.era.surroundings, {}, {}, evidence)
     assert f"{PRESS}: connection !! ONLINE, OFFLINE from +0 s" in encode_window(graph, gone.window.start_ns)
     assert_balanced(fold)
 
