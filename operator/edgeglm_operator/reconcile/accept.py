@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from edgeglm_api.inference_service import MAX_ADAPTER_NAME, EdgeTarget, Engine, InferenceService
+from edgeglm_api.inference_service import MAX_ADAPTER_NAME, MAX_SERVED_NAME, EdgeTarget, Engine, InferenceService
 from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.resources.effective_engine import asked_engine, place_of
 from edgeglm_operator.resources.flags import (
@@ -26,6 +26,7 @@ def _problems(service: InferenceService) -> Iterator[Refused]:
     spec = service.spec
     yield from _source(spec.model.uri, "spec.model.uri")
     yield from _preset(spec.preset)
+    yield from _served_name(service)
     yield from _adapters(service)
     owned = {**OWNED_FLAGS, **(FLAGS_OF_ADAPTERS if spec.model.adapters else {})}
     yield from _engine(spec.engine, "spec.engine", owned)
@@ -65,6 +66,15 @@ def _source(uri: str, where: str) -> Iterator[Refused]:
 def _preset(preset: str | None) -> Iterator[Refused]:
     if preset is not None and preset not in PRESETS:
         yield Refused(Reason.UNKNOWN_PRESET, f"spec.preset: {preset} is not known; known are {', '.join(PRESETS)}")
+
+
+def _served_name(service: InferenceService) -> Iterator[Refused]:
+    name = service.served_name
+    if len(name) > MAX_SERVED_NAME:
+        yield Refused(
+            Reason.INVALID_MODEL,
+            f"spec.model.name: {name[:MAX_SERVED_NAME]}… is longer than {MAX_SERVED_NAME} characters; shorten it",
+        )
 
 
 def _adapters(service: InferenceService) -> Iterator[Refused]:

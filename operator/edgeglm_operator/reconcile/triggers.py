@@ -82,7 +82,7 @@ def _of_site(store: Store, change: Change) -> Iterator[Key]:
     if not change.wish and _only_numbers(change.before, change.after):
         return
     yield from _graphs(store, change.name.namespace)
-    yield from (_key_of_service(each) for each in store.services.in_namespace(change.name.namespace) if each.spec.edge)
+    yield from _services_at(store, change)
     if not change.wish:
         return
     yield Key(FLEET, change.name.namespace, "")
@@ -91,6 +91,17 @@ def _of_site(store: Store, change: Change) -> Iterator[Key]:
     for site in store.sites.in_namespace(change.name.namespace):
         if site.spec.node_name in nodes:
             yield _key_of_site(site)
+
+
+def _services_at(store: Store, change: Change) -> Iterator[Key]:
+    """Those with an engine at a site: its agent tells how it answers."""
+    if not isinstance(change.after, EdgeSite):
+        return
+    node = store.nodes.get("", change.after.spec.node_name)
+    nodes = [node] if node else []
+    for service in store.services.in_namespace(change.name.namespace):
+        if any(_select(nodes, target.sites) for target in service.spec.edge):
+            yield _key_of_service(service)
 
 
 def _only_numbers(before: Any, after: Any) -> bool:  # noqa: ANN401 - EdgeSites or None, as a Change has them

@@ -48,7 +48,7 @@ def recording(scene: str, tmp_path: Path) -> Recording:
 
 def replayed(scene: str, recording: Recording, endpoint: str | None = None) -> Told:
     options = argparse.Namespace(
-        endpoint=endpoint, model="stub", key_file=None, assume_seconds=1.0, concurrency=2, speed=None
+        endpoint=endpoint, model="stub", key_file=None, assume_seconds=1.0, concurrency=2, speed=None, graphs=None
     )
     return _replayed(SCENES / f"{scene}.yaml", recording, options)
 

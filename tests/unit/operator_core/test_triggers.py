@@ -82,10 +82,11 @@ def test_a_graph_concerns_itself_the_fleet_and_the_bundles(store: Store) -> None
     assert {("SensorGraph", "other"), (FLEET, ""), ("EdgeSite", "box-2")} <= told
 
 
-def test_a_site_concerns_itself_its_twins_the_graphs_and_the_fleet(store: Store) -> None:
+def test_a_site_concerns_itself_its_twins_the_graphs_the_fleet_and_who_has_an_engine_there(store: Store) -> None:
     told = put(store, EDGE_SITES, an_edge_site("north", "box-1"))
 
-    assert told == {("EdgeSite", "north"), ("EdgeSite", "box-1"), ("SensorGraph", "line"), (FLEET, "")}
+    others = {("EdgeSite", "box-1"), ("SensorGraph", "line"), ("InferenceService", "a"), (FLEET, "")}
+    assert told == {("EdgeSite", "north"), *others}
 
 
 @pytest.mark.parametrize("kind", [CONFIG_MAPS, PODS])

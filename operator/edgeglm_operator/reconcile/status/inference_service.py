@@ -7,6 +7,7 @@ from typing import Final
 
 from edgeglm_api.conditions import Condition, carry_over
 from edgeglm_api.inference_service import (
+    MAX_SERVED_NAME,
     Accelerator,
     CapacityPlan,
     Cloud,
@@ -103,7 +104,7 @@ def inference_service_status(service: InferenceService, view: ServiceView, now: 
     return Status(
         observed_generation=service.metadata.generation,
         url=_url(service, view),
-        model_name=service.served_name,
+        model_name=service.served_name if len(service.served_name) <= MAX_SERVED_NAME else "",
         adapters=() if view.refused else tuple(adapter.name for adapter in spec.model.adapters),
         effective_engine=view.engines,
         conditions=carry_over(wanted, service.status.conditions, now=now),
