@@ -26,10 +26,13 @@ _BLANKS: Final = re.compile(r"\s+")
 
 def spelled(text: str) -> str:
     """Return a name or a word as it is, or quoted and escaped where it could pass for something else."""
-    if _NAME.fullmatch(text) and not _deceives(text):
-        return text
-    quoted = json.dumps(text, ensure_ascii=_deceives(text))
-    return "".join(_escaped(char) if char in _ACTIVE or not char.isprintable() else char for char in quoted)
+    return text if _NAME.fullmatch(text) and not _deceives(text) else quoted(text)
+
+
+def quoted(text: str) -> str:
+    """Return a text in quotes, escaped: a reader sees where it begins and ends, and nothing in it is active."""
+    written = json.dumps(text, ensure_ascii=_deceives(text))
+    return "".join(_escaped(char) if char in _ACTIVE or not char.isprintable() else char for char in written)
 
 
 def cleaned(text: str, *, most: int) -> str:

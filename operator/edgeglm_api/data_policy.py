@@ -17,5 +17,5 @@ def to_cloud(policy: DataPolicy | None, sources: Iterable[Source]) -> ToCloud:
 
 
 def of_words(sources: Iterable[Source]) -> tuple[str, ...]:
-    """Return the names of the sources whose values are words."""
-    return tuple(source.name for source in sources if source.kind in IN_WORDS)
+    """Return the names of the sources whose values are words, or that have free text beside them."""
+    return tuple(source.name for source in sources if source.kind in IN_WORDS or source.text)

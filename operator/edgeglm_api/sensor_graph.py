@@ -78,6 +78,15 @@ class Measurement(Model, frozen=True, kw_only=True):
     """Of a State: what is usual for its entity is kept apart for each of its words."""
 
 
+class FreeText(Model, frozen=True, kw_only=True):
+    """A field of the payload in which people or devices write freely. It is shown to the model as data, and bounded."""
+
+    property: str
+    path: str
+    max_chars: int = 200
+    """Of one text; a longer one is cut."""
+
+
 class Timestamp(Model, frozen=True, kw_only=True):
     """Where a payload says when it was measured."""
 
@@ -138,6 +147,8 @@ class Source(Model, frozen=True, kw_only=True):
     entity: EntityRef
     measurements: tuple[Measurement, ...] = ()
     """A Relation has none."""
+    text: tuple[FreeText, ...] = ()
+    """JSON: what else may be shown to the model. Absent: free text stays out of questions."""
     timestamp: Timestamp | None = None
     """Absent: the time of arrival."""
     relations: tuple[SourceRelation, ...] = ()
@@ -305,7 +316,7 @@ class Reasoning(Model, frozen=True, kw_only=True):
     """
     max_tokens: int = 512
     data_policy: DataPolicy | None = None
-    """Absent: Never where a source is a State or an Event, which may say anything; else Allowed."""
+    """Absent: Never where a source is a State or an Event or has free text, which may say anything; else Allowed."""
 
 
 class CommandSource(Model, frozen=True, kw_only=True):

@@ -206,6 +206,13 @@ def senml(**rest: Any) -> Object:
     return measuring_in("SenML", **rest)
 
 
+def texted(**rest: Any) -> Object:
+    """A source with free text and no measurements."""
+    return related_source(
+        **{"kind": "Event", "relations": [], "text": [{"property": "note", "path": "$.note"}], **rest}
+    )
+
+
 def sparkplug(topic: str = "spBv1.0/{group}/{message}/{node}/{device}", **rest: Any) -> Object:
     """A SensorGraph with one measurement in Sparkplug B."""
     measurements = [{"property": "rms", "name": "Line 1/RMS (axial)", **rest}]
@@ -726,6 +733,12 @@ ROWS: Final = (
         graph(sources=[source(relations=[{"type": "in", "to": {"type": "Bed", "id": "b"}, "op": "Add"}])]),
         "are for sources of kind Relation",
     ),
+    Row("a text", graph(sources=[source(text=[{"property": "note", "path": "$.note", "maxChars": 500}])])),
+    Row("nothing but a text", graph(sources=[texted()])),
+    Row("a text without end", graph(sources=[source(text=[{"property": "a", "path": "$.a", "maxChars": 501}])]), ANY),
+    Row("a text from nowhere", graph(sources=[source(text=[{"property": "note"}])]), ANY),
+    Row("a text of a relation", graph(sources=[texted(kind="Relation")]), "no text"),
+    Row("a text in SenML", graph(sources=[texted(format="SenML")]), "text is for JSON"),
     Row("telemetry of nothing", graph(sources=[related_source(kind="Telemetry")]), "needs some"),
     Row("a range", measuring(min=0, max=50.5)),
     Row("an upside-down range", measuring(min=50, max=0.5), "min must be below max"),

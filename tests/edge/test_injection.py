@@ -1,6 +1,7 @@
 """A real agent between a real broker and an engine that obeys what sensors say: what goes out, and where to."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 
-from edgeglm_api.sensor_graph import EntityRef, SourceRelation
+from edgeglm_api.sensor_graph import EntityRef, FreeText, SourceRelation
 from tests.edge.agent_process import wait_for
 from tests.edge.bundles import a_graph, a_source
 from tests.edge.conftest import EdgeSite
@@ -24,6 +25,7 @@ NAMED_BY_PAYLOAD = a_source(
     topic="plant/{line}/vibration",
     entity=EntityRef(type="Machine", id="{line}/{$.machine}"),
     relations=(SourceRelation(type="partOf", to=EntityRef(type="Line", id="{$.line}")),),
+    text=(FreeText(property="note", path="$.note"),),
 )
 
 
@@ -59,12 +61,14 @@ def test_nothing_goes_out_but_checked_answers_to_the_graphs_own_topics(site: Edg
     site.agent.start()
     sensors, start = site.sensors(), int(time.time()) - 300
     for number, hostile in enumerate(CORPUS):
-        said = {"ts": start + number, "rms": 12, "machine": hostile.text, "line": hostile.text}
+        said = {"ts": start + number, "rms": 12, "machine": hostile.text, "line": hostile.text, "note": hostile.text}
         sensors.raw("plant/l1/vibration", json.dumps(said).encode())
     sensors.raw("plant/l1/vibration", json.dumps({"ts": start + 200, "rms": 2, "machine": "m", "line": "l"}).encode())
     sensors.flush()
     wait_for(lambda: len(everything.answers()) > 20 and site.agent.settled(), "not all was answered", seconds=120)
 
+    asked = [body["messages"][1]["content"] for body in site.engine.asked]
+    assert any(re.search(r'^Remarks, .*\n.* note: "', content, re.MULTILINE) for content in asked)
     topics = {topic for topic, _body in everything.heard}
     others = {topic for topic in topics if not topic.startswith("insights/line-1/") or topic.count("/") != 2}
     assert others == {"plant/l1/vibration", "edgeglm/agents/plant/edge-1"}

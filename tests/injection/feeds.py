@@ -13,7 +13,7 @@ import msgspec
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.spool.entry import Connected, Entry, Message
 from edgeglm_api.bundle import Graph
-from edgeglm_api.sensor_graph import Topology, TopologyNode
+from edgeglm_api.sensor_graph import FreeText, Topology, TopologyNode
 from tests.injection.corpus import CORPUS, Hostile
 
 BROKER: Final = "mqtt://127.0.0.1:1883"
@@ -83,6 +83,28 @@ def by_author() -> Iterator[Said]:
             f"plant/{_line(number)}/press-{number}/vibration",
             {f"p{number}": 12},
         )
+
+
+def notes() -> Iterator[Said]:
+    """Machines that vibrate, and what people or devices wrote of them."""
+    for number, at, few in _by_window(A_WINDOW):
+        for turn, each in enumerate(few):
+            machine = f"plant/line-{number}/press-{turn}"
+            yield at, f"{machine}/vibration", {"rms": 12}
+            yield at + 1, f"{machine}/note", {"note": each.text}
+
+
+def with_notes(graph: Graph) -> Graph:
+    """The graph with a source that opts in to them."""
+    source = msgspec.structs.replace(
+        graph.sources[0],
+        name="notes",
+        kind="Event",
+        topic="plant/{line}/{machine}/note",
+        measurements=(),
+        text=(FreeText(property="note", path="$.note", max_chars=500),),
+    )
+    return msgspec.structs.replace(graph, sources=(*graph.sources, source))
 
 
 def hostile_graph(graph: Graph) -> Graph:

@@ -1,6 +1,7 @@
 """What must hold of an answer, whatever the data says and whatever the engine made of it."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ MARKERS: Final = (
     *("[INST]", "[/INST]", "<<SYS>>", "<s>", "</s>", "<start_of_turn>", "<end_of_turn>", "<\uff5c"),
 )
 """What chat templates of GLM, ChatML, Llama, Gemma and DeepSeek begin and end turns with."""
+_TEXT: Final = r'"(?:[^"\\]|\\.)*"'
+_SAID: Final = rf"{_TEXT} at [+-]\d+ s"
+_REMARK: Final = re.compile(rf"(?:[^\s\"]+|{_TEXT}) note(?: \(the last of \d+\))?: {_SAID}(?:, {_SAID})*")
 INVISIBLE: Final = "\u3164\ufe0f\u034f\u115f"
 
 
@@ -74,7 +78,11 @@ def assert_the_data_stays_data(request: Request) -> None:
     entities, window = prompt[prompt.index("Entities:\n") :].split("\n\n")
     assert len([line for line in entities.split("\n") if not line.startswith("Units: ")]) == len(graph.nodes) + 1
     values, evidence = window.split("\nEvidence:\n")
+    values, _, remarks = values.partition("\nRemarks, ")
     assert len(values.split("\n")) <= len(graph.nodes) + 1
+    lines = remarks.split("\n")[1:]
+    assert len(lines) == sum(len(node.remarks) for node in graph.nodes)
+    assert all(map(_REMARK.fullmatch, lines)), remarks
     assert len(evidence.split("\n")) == len(graph.evidence)
 
 

@@ -25,7 +25,7 @@ from edgeglm_api.bundle import Bundle, Endpoint
 from tests.edge.stub_engine import Scripted, StubEngine
 from tests.injection.attacker import OBEY, ObedientAttacker, Possessed
 from tests.injection.corpus import CORPUS
-from tests.injection.feeds import BROKER, BY_AUTHOR, FEEDS, Said, by_author, entries, hostile_graph
+from tests.injection.feeds import BROKER, BY_AUTHOR, FEEDS, Said, by_author, entries, hostile_graph, notes, with_notes
 from tests.injection.harmless import assert_harmless, assert_the_data_stays_data
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
@@ -149,6 +149,25 @@ def test_units_and_labels_are_text_as_any(tmp_path: Path, engine: StubEngine, ea
     assert_all_is_harmless(outcome, "line-1")
     told = {node.label for request in outcome.requests.values() for node in request.subject.nodes}
     assert told >= {each.text for each in BY_AUTHOR}
+
+
+def test_text_that_a_source_opts_in_to_is_data_as_any(tmp_path: Path, engine: StubEngine, ear: Ear) -> None:
+    bundle = bundle_of("line-1", engine)
+    noted = msgspec.structs.replace(bundle, graphs=tuple(map(with_notes, bundle.graphs)))
+    outcome = outcome_of(tmp_path, noted, notes(), ear)
+    assert_all_is_harmless(outcome, "line-1")
+    attacker = engine.script
+    assert isinstance(attacker, ObedientAttacker)
+    assert len(attacker.obeyed) >= 10, attacker.obeyed
+    shown = {
+        each.word
+        for request in outcome.requests.values()
+        for node in request.subject.nodes
+        for remark in node.remarks
+        for each in remark.last
+    }
+    assert len(shown) >= 100
+    assert max(map(len, shown)) == 500, "the longest are cut"
 
 
 @pytest.mark.parametrize("feed", FEEDS)

@@ -14,6 +14,9 @@ from edgeglm_agent.decode.sparkplug import CONNECTION, parser
 from edgeglm_agent.decode.topic import BadTopic
 from edgeglm_api.sensor_graph import Limits, Measurement, Source
 
+MAX_TEXTS: Final = 4
+"""Of one source."""
+MAX_TEXT_CHARS: Final = 500
 _Found = Iterator[tuple[str, str]]
 
 
@@ -24,7 +27,7 @@ def problems_of_source(source: Source) -> _Found:
     except BadTopic as error:
         yield "topic", str(error)
         return
-    if not source.measurements and source.kind != "Relation":
+    if not source.measurements and not source.text and source.kind != "Relation":
         yield "measurements", "is empty; name at least one number to read"
     yield from _kind(source)
     yield from _FORMATS[source.format](source, captures)
@@ -44,8 +47,8 @@ def _kind(source: Source) -> _Found:
             yield f"measurements[{at}].operatingState", f"is for a State, which holds; this is {source.kind}"
 
     if source.kind == "Relation":
-        if source.measurements or not source.relations or source.format != "JSON":
-            yield "kind", "is Relation, which has relations, no measurements, and the format JSON"
+        if source.measurements or source.text or not source.relations or source.format != "JSON":
+            yield "kind", "is Relation, which has relations, no measurements, no text, and the format JSON"
     elif any(each.op or each.op_from or each.ttl_seconds for each in source.relations):
         yield "relations", f"come and go only in a source of kind Relation, and this is {source.kind}"
     for at, relation in enumerate(source.relations):
@@ -66,6 +69,12 @@ def _json(source: Source, captures: frozenset[str]) -> _Found:
             yield f"measurements[{at}]", "needs a path and no name: JSON has its values at paths"
         else:
             yield from _path(f"measurements[{at}].path", measurement.path)
+    for at, field in enumerate(source.text):
+        yield from _path(f"text[{at}].path", field.path)
+        if not 1 <= field.max_chars <= MAX_TEXT_CHARS:
+            yield f"text[{at}].maxChars", f"{field.max_chars} must be 1 to {MAX_TEXT_CHARS}"
+    if len({field.property for field in source.text}) < len(source.text) or len(source.text) > MAX_TEXTS:
+        yield "text", f"must be at most {MAX_TEXTS} properties, each named once"
     if source.timestamp is not None:
         yield from _path("timestamp.path", source.timestamp.path)
     if source.for_each is not None:
@@ -116,6 +125,8 @@ def _no_places(source: Source) -> _Found:
     for field, given in (("forEach", source.for_each), ("timestamp", source.timestamp)):
         if given is not None:
             yield field, f"is for JSON; {source.format} says itself where items and times are"
+    if source.text:
+        yield "text", f"is for JSON, and this is {source.format}"
 
 
 def _named(source: Source, at: int, name: str, captures: frozenset[str], *, of_payload: bool) -> _Found:

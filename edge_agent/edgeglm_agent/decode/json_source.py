@@ -1,11 +1,12 @@
 """Plain JSON: paths say where the numbers stand, `forEach` says where the items of a batch do."""
 
 from edgeglm_agent.decode.event_time import event_time_ns
+from edgeglm_agent.decode.free_text import TextField
 from edgeglm_agent.decode.id_template import Captures
 from edgeglm_agent.decode.json_payload import parse_json
 from edgeglm_agent.decode.measure import Measure
 from edgeglm_agent.decode.naming import Naming
-from edgeglm_agent.decode.observation import Decoded, Observation, Reading
+from edgeglm_agent.decode.observation import Decoded, Observation, Reading, Words
 from edgeglm_agent.decode.path import Place, compile_for_each, compile_path
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_api.sensor_graph import Source
@@ -19,6 +20,7 @@ class JsonReader:
         self._items = compile_for_each(source.for_each) if source.for_each else None
         self._naming = Naming(source)
         self._measures = tuple((Measure(each), compile_path(each.path or "")) for each in source.measurements)
+        self._texts = tuple(map(TextField, source.text))
         self._time = compile_path(source.timestamp.path) if source.timestamp else None
 
     def read(self, captures: Captures, payload: bytes, arrived_ns: int) -> Decoded:
@@ -40,14 +42,16 @@ class JsonReader:
 
     def _observation(self, captures: Captures, place: Place, arrived_ns: int) -> tuple[Observation, list[Reason]]:
         readings, refused = self._readings(place)
-        if not readings and self._measures:
-            raise Refused(refused[0])
+        words = self._words(place, refused)
+        if not readings and not words and (self._measures or self._texts):
+            raise Refused(refused[0] if refused else Reason.MISSING)
         observation = Observation(
             source=self._source.name,
             entity=self._naming.entity(captures, place),
             event_ns=self._event_ns(place, arrived_ns),
             readings=tuple(readings),
             relations=self._naming.relations(captures, place),
+            words=words,
         )
         return observation, refused
 
@@ -60,6 +64,15 @@ class JsonReader:
             except Refused as refusal:
                 refused.append(refusal.reason)
         return readings, refused
+
+    def _words(self, place: Place, refused: list[Reason]) -> tuple[Words, ...]:
+        words: list[Words | None] = []
+        for field in self._texts:
+            try:
+                words.append(field.words(place))
+            except Refused as refusal:
+                refused.append(refusal.reason)
+        return tuple(each for each in words if each is not None)
 
     def _event_ns(self, place: Place, arrived_ns: int) -> int:
         if self._time is None or self._source.timestamp is None:

@@ -25,6 +25,13 @@ class Reading(msgspec.Struct, frozen=True):
     """What is said, where that is no number; the value then means nothing."""
 
 
+class Words(msgspec.Struct, frozen=True):
+    """What somebody wrote freely."""
+
+    property: str
+    text: str
+
+
 class Relation(msgspec.Struct, frozen=True):
     """An edge from the observed entity."""
 
@@ -44,6 +51,7 @@ class Observation(msgspec.Struct, frozen=True):
     event_ns: int
     readings: tuple[Reading, ...]
     relations: tuple[Relation, ...] = ()
+    words: tuple[Words, ...] = ()
     holds: bool = False
     """Whether it is a state, whatever its source is, and told by somebody else: the entity itself was not heard."""
 

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     NOT_A_BOOLEAN = "not_a_boolean"
     NOT_A_WORD = "not_a_word"
     """Neither a short text, nor a number, nor true or false."""
+    NOT_A_TEXT = "not_a_text"
     UNMAPPED = "unmapped"
     """A word that the measurement's map does not have."""
     BAD_QUALITY = "bad_quality"

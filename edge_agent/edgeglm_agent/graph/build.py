@@ -77,6 +77,10 @@ def build(
                 label=entities[entity][1],
                 measured=tuple(_measured(entity, window.pane, surroundings.units, baselines, trends)),
                 states=tuple(_stated(name, held) for name, held in window.states.get(entity, {}).items()),
+                remarks=tuple(
+                    Occurred(name, each.n, each.last)
+                    for name, each in sorted(window.pane.remarks.get(entity, {}).items())
+                ),
                 events=tuple(
                     surroundings.occurred(*each) for each in sorted(window.pane.events.get(entity, {}).items())
                 ),

@@ -54,6 +54,8 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True):
     measured: tuple[Measured, ...] = ()
     states: tuple[Stated, ...] = ()
     events: tuple[Occurred, ...] = ()
+    remarks: tuple[Occurred, ...] = ()
+    """What was written of it; the text stands where an event has its word."""
 
 
 class Edge(msgspec.Struct, frozen=True, omit_defaults=True):

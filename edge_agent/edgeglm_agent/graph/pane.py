@@ -6,6 +6,7 @@ import msgspec
 
 from edgeglm_agent.decode.observation import Observation, Reading
 from edgeglm_agent.graph.happened import Happened, happened, merge_happened
+from edgeglm_agent.graph.remark import merge_remarks, remark
 from edgeglm_agent.graph.stat import Stat, merge_stats, stat_of
 
 
@@ -18,6 +19,8 @@ class Pane(msgspec.Struct):
     """Entity to property to summary."""
     events: dict[str, dict[str, Happened]] = {}
     """Entity to property to what happened."""
+    remarks: dict[str, dict[str, Happened]] = {}
+    """Entity to property to what was written of it, where the source opts in to that."""
     edges: set[tuple[str, str, str]] = set()
     """Source, target, type."""
     heard: dict[str, dict[str, int]] = {}
@@ -38,6 +41,8 @@ class Pane(msgspec.Struct):
         for reading in observation.readings:
             if not reading.word:
                 self._measure(entity.id, reading, observation.event_ns)
+        for each in observation.words:
+            self._merge_remark(entity.id, each.property, remark(each.text, observation.event_ns))
         for relation in observation.relations:
             self.know(relation.to.id, relation.to.type)
             self.edges.add((entity.id, relation.to.id, relation.type))
@@ -59,9 +64,7 @@ class Pane(msgspec.Struct):
         for entity, properties in other.stats.items():
             for name, stat in properties.items():
                 self._merge_stat(entity, name, stat)
-        for entity, kinds in other.events.items():
-            for name, event in kinds.items():
-                self._merge_event(entity, name, event)
+        self._merge_told(other)
         for source, entities in other.heard.items():
             for entity, last_ns in entities.items():
                 self._merge_heard(source, entity, last_ns)
@@ -84,6 +87,14 @@ class Pane(msgspec.Struct):
         else:
             known.take(reading.value, event_ns, reading.limits)
 
+    def _merge_told(self, other: "Pane") -> None:
+        for entity, kinds in other.events.items():
+            for name, event in kinds.items():
+                self._merge_event(entity, name, event)
+        for entity, written in other.remarks.items():
+            for name, each in written.items():
+                self._merge_remark(entity, name, each)
+
     def _merge_heard(self, source: str, entity: str, last_ns: int) -> None:
         heard = self.heard.setdefault(source, {})
         heard[entity] = max(heard.get(entity, 0), last_ns)
@@ -92,6 +103,11 @@ class Pane(msgspec.Struct):
         kinds = self.events.setdefault(entity, {})
         known = kinds.get(name)
         kinds[name] = event if known is None else merge_happened(known, event)
+
+    def _merge_remark(self, entity: str, name: str, written: Happened) -> None:
+        fields = self.remarks.setdefault(entity, {})
+        known = fields.get(name)
+        fields[name] = written if known is None else merge_remarks(known, written)
 
     def _merge_stat(self, entity: str, name: str, stat: Stat) -> None:
         properties = self.stats.setdefault(entity, {})

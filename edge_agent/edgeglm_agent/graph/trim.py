@@ -5,13 +5,19 @@ order of a search (GraphDO, arXiv 2402.07140).
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from edgeglm_agent.graph.model import Edge, EntityGraph
+import msgspec
+
+from edgeglm_agent.graph.model import Edge, EntityGraph, Node
 
 MAX_EVIDENCE: Final = 16
 """The worst come first. A plant where more than that is wrong at once needs no list, and a prompt has an end."""
+
+
+MAX_REMARKS: Final = 16
+"""Fields of remarks, of the first nodes. They are long, and strangers may write any number of them."""
 
 
 def trim(graph: EntityGraph, *, max_nodes: int, max_edges: int) -> EntityGraph:
@@ -23,14 +29,17 @@ def trim(graph: EntityGraph, *, max_nodes: int, max_edges: int) -> EntityGraph:
     rank = {node: place for place, node in enumerate(order)}
     nearest = sorted(edges, key=lambda edge: (rank[edge.source] + rank[edge.target], _canonical(edge)))[:max_edges]
     evidence = tuple(item for item in graph.evidence if item.node in kept)[:MAX_EVIDENCE]
+    nodes = [by_id[node] for node in order[:max_nodes]]
+    remarks = sum(len(node.remarks) for node in nodes)
     return EntityGraph(
-        nodes=tuple(by_id[node] for node in order[:max_nodes]),
+        nodes=tuple(_with_fewer_remarks(nodes) if remarks > MAX_REMARKS else nodes),
         edges=tuple(sorted(nearest, key=_canonical)),
         evidence=evidence,
         truncated=graph.truncated
         or len(order) > max_nodes
         or len(edges) > max_edges
-        or len(evidence) < len(graph.evidence),
+        or len(evidence) < len(graph.evidence)
+        or remarks > MAX_REMARKS,
     )
 
 
@@ -46,6 +55,14 @@ def search_order(graph: EntityGraph) -> list[str]:
             order[start] = None
             _spread([start], neighbours, order)
     return list(order)
+
+
+def _with_fewer_remarks(nodes: Iterable[Node]) -> Iterator[Node]:
+    left = MAX_REMARKS
+    for node in nodes:
+        kept = node.remarks[:left]
+        left -= len(kept)
+        yield msgspec.structs.replace(node, remarks=kept)
 
 
 def _spread(seeds: Iterable[str], neighbours: dict[str, set[str]], order: dict[str, None]) -> None:

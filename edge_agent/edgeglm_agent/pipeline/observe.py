@@ -21,8 +21,8 @@ class Observed(msgspec.Struct, frozen=True):
 
     @property
     def readings(self) -> int:
-        """How many values it says."""
-        return sum(len(observation.readings) for _, observation in self.pairs)
+        """How many values and texts it says."""
+        return sum(len(observation.readings) + len(observation.words) for _, observation in self.pairs)
 
 
 def observe(eras: Sequence[Era], source: str, message: Message) -> Observed:

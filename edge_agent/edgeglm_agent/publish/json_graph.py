@@ -53,6 +53,7 @@ def _node(node: Node) -> dict[str, Any]:
         "measured": [msgspec.to_builtins(each) for each in node.measured],
         "states": [_state(each) for each in node.states],
         "events": [_event(each) for each in node.events],
+        "remarks": [_remark(each) for each in node.remarks],
     }
     return {
         "label": node.label or node.id,
@@ -75,6 +76,11 @@ def _state(state: Stated) -> dict[str, Any]:
 
 def _event(event: Occurred) -> dict[str, Any]:
     return {"property": event.property, "n": event.n, "last": _said(event.last)}
+
+
+def _remark(remark: Occurred) -> dict[str, Any]:
+    written = [{"text": each.word, "at": rfc3339(each.at_ns)} for each in remark.last]
+    return {"property": remark.property, "n": remark.n, "last": written}
 
 
 def _said(said: tuple[Said, ...]) -> list[dict[str, str]]:

@@ -167,7 +167,7 @@ def test_every_field_of_a_graph_is_decided_on() -> None:
     """One that is added here has to be decided on in `disguise`: may it leave, under a pseudonym, or not at all?"""
     assert {kind.__name__: kind.__struct_fields__ for kind in (EntityGraph, Node, Stated, Occurred, Edge, Said)} == {
         "EntityGraph": ("nodes", "edges", "evidence", "truncated"),
-        "Node": ("id", "type", "label", "measured", "states", "events"),
+        "Node": ("id", "type", "label", "measured", "states", "events", "remarks"),
         "Stated": ("property", "word", "since_ns", "before", "changes"),
         "Occurred": ("property", "n", "last"),
         "Edge": ("id", "source", "target", "type", "since_ns", "until_ns"),
@@ -206,7 +206,8 @@ def a_wordy_graph() -> EntityGraph:
         after="Mrs Smith fell",
         changes=1,
     )
-    node = Node(id="m1", type="Machine", label="Bob's machine", states=(mode,), events=(call,))
+    note = Occurred("note", 1, (Said(103 * SECOND, "Smith greased it"),))
+    node = Node(id="m1", type="Machine", label="Bob's machine", states=(mode,), events=(call,), remarks=(note,))
     return EntityGraph(nodes=(node,), edges=(), evidence=(item,))
 
 
