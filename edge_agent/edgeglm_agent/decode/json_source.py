@@ -42,7 +42,7 @@ class JsonReader:
 
     def _observation(self, captures: Captures, place: Place, arrived_ns: int) -> tuple[Observation, list[Reason]]:
         readings, refused = self._readings(place)
-        words = self._words(place, refused)
+        words = self._words(place, refused) if self._texts else ()
         if not readings and not words and (self._measures or self._texts):
             raise Refused(refused[0] if refused else Reason.MISSING)
         observation = Observation(

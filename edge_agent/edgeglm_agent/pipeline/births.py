@@ -7,6 +7,7 @@ What is not born cannot be read. A host may ask a node for a rebirth, but that i
 which is for people to give: here it is refused with its reason.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -90,9 +91,9 @@ class Births:
         address, payload = address_of(message.topic), parser()(message.payload)
         return self._telling(source, address, payload, message, ())
 
-    def keep(self, sources: set[str]) -> None:
+    def keep(self, sources: Collection[str]) -> None:
         """Forget what sources that are gone have heard."""
-        for gone in self.nodes.keys() - sources:
+        for gone in self.nodes.keys() - set(sources):
             del self.nodes[gone]
             self.changed = True
         for key in [key for key in self._heard if key.partition("/")[0] not in sources]:

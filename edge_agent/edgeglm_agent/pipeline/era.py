@@ -45,6 +45,8 @@ class Era:
         self.digest = rule_digest(rules)
         self.readers = {source.name: SourceReader(source) for source in rules.sources}
         self._kinds = {source.name: source.kind for source in rules.sources}
+        self.with_births = frozenset(each.name for each in rules.sources if each.format == "SparkplugB")
+        """The sources whose messages can be read by what was born before them alone."""
         self.expected = {each.name: each.expect_every_seconds for each in rules.sources if each.expect_every_seconds}
         """Source to how often it is to be heard, in seconds."""
         self.operating = frozenset(

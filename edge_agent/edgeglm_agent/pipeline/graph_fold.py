@@ -72,7 +72,8 @@ class GraphFold:
             return []
         try:
             # Before it is asked whether the source may say more: what is born here, all that follows is read by.
-            readable = self._readable(source, message, again=again)
+            of_births = source in self.eras[-1].with_births
+            readable = self._readable(source, message, again=again) if of_births else message
             if not self._allowance.admits(source, self._limits(source).readings_per_second, message.arrived_ns):
                 self.count(source, entries.DROPPED)
                 return []
@@ -108,7 +109,7 @@ class GraphFold:
         boundary = max((self._reach(partition) for partition in self.partitions.values()), default=0)
         from_ns = -(-boundary // last.slice_ns) * last.slice_ns
         self.eras.append(Era(EraState(number=last.number + 1, from_ns=from_ns, rules=rules)))
-        self.births.keep({each.name for each in rules.sources if each.format == "SparkplugB"})
+        self.births.keep(self.eras[-1].with_births)
         return self._forget_eras(now_ns)
 
     def replace_rules(self, rules: Graph) -> None:
@@ -143,15 +144,11 @@ class GraphFold:
 
     def holds(self, source: str, message: Message) -> bool:
         """Tell whether what a message says holds until something else is said: without it, what follows is wrong."""
-        return self.eras[-1].holds(source) or (self._has_births(source) and message.topic.split("/")[2] in LIFE)
-
-    def _has_births(self, source: str) -> bool:
-        return self.eras[-1].readers[source].source.format == "SparkplugB"
+        era = self.eras[-1]
+        return era.holds(source) or (source in era.with_births and message.topic.split("/")[2] in LIFE)
 
     def _readable(self, source: str, message: Message, *, again: bool) -> Message:
         """Return a message that says the same whatever was said before it."""
-        if not self._has_births(source):
-            return message
         if again:
             return self.births.read_again(source, message)
         readable, missing = self.births.hear(source, message)
@@ -180,12 +177,13 @@ class GraphFold:
         return [closed for name in crossed for closed in self._advance(name, self.partitions[name], message.arrived_ns)]
 
     def _place(self, era: Era, observation: Observation, arrived_ns: int) -> "_Placed":
-        self._refuse_skew(observation, arrived_ns)
+        # By whose word it comes or goes, the entity itself was not heard, and no clock but ours has gone on.
+        heard = not observation.holds
+        if heard:
+            self._refuse_skew(observation, arrived_ns)
         kind = "State" if observation.holds else era.kind_of(observation.source)
         name = self._note(era, observation) if kind == "Relation" else self.whereabouts.of(era, observation)
         partition = self.whereabouts.partition(name)
-        # By whose word it comes or goes, the entity itself was not heard, nor has its clock gone on.
-        heard = not observation.holds
         before = self._hear(partition, observation, arrived_ns, rare=kind != "Telemetry") if heard else None
         crossed = self._may_close(before, observation.event_ns)
         number = observation.event_ns // era.slice_ns

@@ -27,10 +27,11 @@ from edgeglm_agent.mqtt.filters import non_overlapping
 from edgeglm_agent.pipeline import births
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.graph_fold import GraphFold
+from edgeglm_agent.reason.gate import disclosure_of
 from edgeglm_agent.spool.entry import Entry, Message, Redriven
 from edgeglm_api.bundle import Graph
 from edgeglm_api.echo import echoes
-from edgeglm_api.sensor_graph import EntityRef, Measurement, Question, Source, SourceLimits, When
+from edgeglm_api.sensor_graph import DataPolicy, EntityRef, Measurement, Question, Source, SourceLimits, When
 from tests.edge.bundles import a_bundle, a_graph
 from tests.edge.sparkplug import FLOAT, Gateway, a_metric, a_payload
 
@@ -127,6 +128,7 @@ def test_a_recorded_session_is_read_by_names_of_its_birth() -> None:
     assert (modes[0], modes[-1]) == ("RUN", "STOP")
     assert counts(fold)["missing"] == 1
     assert counts(fold)["refused_reading.missing"] == 1, "a null is no reading"
+    assert counts(fold)["refused_reading.late"] == 1, "history is late"
     assert_balanced(fold)
 
 
@@ -181,6 +183,13 @@ def test_births_and_deaths_at_one_moment_keep_their_order() -> None:
     said = [gateway.born(), gateway.device_born("press-1", 60.0), gateway.died()]
     (closed,) = feed(fold, *(heard(each, 100.0) for each in said)) + fold.flush(200 * SECOND)
     assert words(closed) == ["ONLINE", "OFFLINE"]
+
+
+def test_a_clock_that_is_set_back_between_birth_and_death_hides_no_death() -> None:
+    fold, gateway = a_fold(a_sparkplug_graph()), Gateway()
+    said = [gateway.born(), gateway.device_born("press-1", 60.0), gateway.died()]
+    closed = feed(fold, *(heard(each, at) for each, at in zip(said, (4000.0, 4001.0, 400.0), strict=True)))
+    assert words((closed + fold.flush(4010 * SECOND))[-1])[-1] == "OFFLINE"
 
 
 def test_a_death_does_not_count_as_being_heard() -> None:
@@ -418,6 +427,17 @@ def test_births_outlive_a_change_of_the_rules_and_go_with_their_source() -> None
     assert "dead.unborn" not in counts(fold)
     fold.cut_over(a_graph(), 110 * SECOND)
     assert fold.births.nodes == {}
+
+
+def test_whether_somebody_is_there_may_leave_the_site_under_a_pseudonym() -> None:
+    fold, gateway = a_fold(a_sparkplug_graph()), Gateway()
+    said = [gateway.born(), gateway.device_born("press-1", 60.0), gateway.died()]
+    (closed,) = feed(fold, *(heard(each, 100.0) for each in said)) + fold.flush(200 * SECOND)
+    graph = build(closed.window, closed.era.surroundings, {}, ())
+    rules = fold.rules
+    masked = msgspec.structs.replace(rules.reasoning, data_policy=DataPolicy(cloud="Pseudonymised"))
+    disclosure = disclosure_of(msgspec.structs.replace(rules, reasoning=masked), graph)
+    assert disclosure.words == ("OFFLINE", "ONLINE")
 
 
 # Rules.
