@@ -3,20 +3,28 @@
 import msgspec
 
 from edgeglm_api.bundle import Broker, Commands, Graph, Reasoning
-from edgeglm_api.sensor_graph import SensorGraph
+from edgeglm_api.sensor_graph import SensorGraph, Topology
 
 
 def compiled(
-    graph: SensorGraph, *, broker: Broker, endpoints: tuple[str, ...], commands: Commands | None = None
+    graph: SensorGraph,
+    *,
+    broker: Broker,
+    endpoints: tuple[str, ...],
+    topology: Topology | None = None,
+    commands: Commands | None = None,
 ) -> Graph:
-    """A graph with the way to its broker, and the names of the endpoints that may be asked, first choice first."""
+    """A graph with the way to its broker, and the names of the endpoints that may be asked, first choice first.
+
+    `topology` is that of a ConfigMap; None where the graph itself says it.
+    """
     spec, reasoning = graph.spec, graph.spec.reasoning
     return Graph(
         name=graph.metadata.name,
         uid=graph.metadata.uid,
         broker=broker,
         sources=spec.sources,
-        topology=spec.topology,
+        topology=topology or Topology(nodes=spec.topology.nodes, edges=spec.topology.edges),
         derived=spec.derived,
         window=spec.window,
         graph=spec.graph,

@@ -58,6 +58,9 @@ JOB: Final = "batch.kubernetes.io/controller-uid"
 BUNDLE_GENERATION: Final = f"{GROUP}/bundle-generation"
 """Annotation on the bundle's ConfigMap: the generation that its content has."""
 
+TOPOLOGY: Final = f"{GROUP}/topology"
+"""Label on users' ConfigMaps, with any value: graphs may take their topology from it. No other is read."""
+
 EDGE_NODE: Final = "node-role.kubernetes.io/edge"
 """The label by which KubeEdge itself knows an edge node (cloud/pkg/common/nodes/nodes.go, v1.23)."""
 

@@ -190,6 +190,19 @@ class Topology(Model, frozen=True, kw_only=True):
     edges: tuple[TopologyEdge, ...] = ()
 
 
+class ConfigMapKeyRef(Model, frozen=True, kw_only=True):
+    """One key of a ConfigMap in the same namespace."""
+
+    name: str
+    key: str
+
+
+class GivenTopology(Topology, frozen=True, kw_only=True):
+    """The topology as the user gives it: here, or in a ConfigMap, which bears the label `edgeglm.io/topology`."""
+
+    config_map_ref: ConfigMapKeyRef | None = None
+
+
 class PartitionBy(Model, frozen=True, kw_only=True):
     """One window per entity of this type: an entity belongs to the partition that it is related to."""
 
@@ -355,7 +368,7 @@ class Spec(Model, frozen=True, kw_only=True):
     sites: Sites
     broker: Broker
     sources: tuple[Source, ...]
-    topology: Topology = Topology()
+    topology: GivenTopology = GivenTopology()
     derived: tuple[Derived, ...] = ()
     window: Window
     graph: GraphCaps = GraphCaps()

@@ -197,6 +197,7 @@ def _wishes(options: argparse.Namespace) -> Wishes:
         services=checked.of(InferenceService),
         graphs=checked.of(SensorGraph),
         sites=checked.of(EdgeSite),
+        topologies=checked.topologies,
         nodes=_nodes(options.nodes) if options.nodes else None,
     )
 

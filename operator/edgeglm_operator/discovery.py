@@ -5,7 +5,8 @@ not need, and it would not see APIs that no CRD stands behind, such as metrics. 
 reads, and has a bound: an API that comes or goes is noticed within LOOK_SECONDS.
 
 Our objects of these kinds are listed in the same round, and not watched either: Kopf begins a watch only on what is
-there at its start, unless it may watch CRDs.
+there at its start, unless it may watch CRDs. And so are users' ConfigMaps with a topology: Kopf watches ConfigMaps by
+one label, and that is the one of our own.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from typing import Final
 
 from edgeglm_operator.kube.client import KubeClient
 from edgeglm_operator.kube.errors import Forbidden, KubeError, NotFound
-from edgeglm_operator.kube.kinds import OPTIONAL_KINDS, Kind
+from edgeglm_operator.kube.kinds import OPTIONAL_KINDS, TOPOLOGIES, Kind
 from edgeglm_operator.resync import POLLED, Lister
 from edgeglm_operator.store import Store
 
@@ -52,6 +53,7 @@ class Discovery:
         finally:
             if self._store.offered != before:
                 self._on_change()
+        await self._lister.list(TOPOLOGIES)
 
     async def _is_offered(self, kind: Kind) -> bool:
         if not await self._client.serves(kind):

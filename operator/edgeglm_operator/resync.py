@@ -39,7 +39,10 @@ SELECTORS: Final[Mapping[Kind, str]] = {
 }
 """What is watched, and which of it; the server sends nothing else. Nodes come first: all the rest is read by them."""
 
-POLLED: Final[Mapping[Kind, str]] = dict.fromkeys(kinds.OPTIONAL_CHILD_KINDS, _OURS)
+POLLED: Final[Mapping[Kind, str]] = {
+    **dict.fromkeys(kinds.OPTIONAL_CHILD_KINDS, _OURS),
+    kinds.TOPOLOGIES: labels.TOPOLOGY,
+}
 """What is listed now and then instead, where the cluster has it: see discovery.py."""
 
 log = logging.getLogger(__name__)

@@ -23,6 +23,7 @@ from edgeglm_operator.kube import kinds
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.kinds import Kind
 from edgeglm_operator.observed import Apis, Node, Pod, node_from, pod_from
+from edgeglm_operator.topology_map import TopologyMap, topology_map_from
 
 T = TypeVar("T")
 
@@ -117,6 +118,10 @@ class Table(Generic[T]):
         """Those of one namespace, by name."""
         return self._values(self._named.get(namespace, ()))
 
+    def named_in(self, namespace: str) -> dict[str, T]:
+        """Those of one namespace with their names."""
+        return {name.name: self._entries[name].value for name in self._named.get(namespace, ())}
+
     def owned_by(self, namespace: str, label: str, name: str) -> list[T]:
         """Those with an owner's label, by name."""
         return self._values(self._owned.get((namespace, Owner(label, name)), ()))
@@ -204,6 +209,7 @@ class Store:
         self.deployments = Table(kinds.DEPLOYMENTS, Snapshot.of)
         self.cluster_services = Table(kinds.SERVICES, Snapshot.of)
         self.config_maps = Table(kinds.CONFIG_MAPS, Snapshot.of)
+        self.topologies: Table[TopologyMap] = Table(kinds.TOPOLOGIES, topology_map_from)
         self.jobs = Table(kinds.JOBS, Snapshot.of)
         self.disruption_budgets = Table(kinds.DISRUPTION_BUDGETS, Snapshot.of)
         self.network_policies = Table(kinds.NETWORK_POLICIES, Snapshot.of)
@@ -224,6 +230,7 @@ class Store:
             self.deployments,
             self.cluster_services,
             self.config_maps,
+            self.topologies,
             self.jobs,
             self.disruption_budgets,
             self.network_policies,

@@ -870,6 +870,14 @@ ROWS: Final = (
         graph(question={"when": {"detectors": ["Limit", "ZScore", "StateChange", "Silence", "Rate", "Trend"]}}),
     ),
     Row("the same detector twice", graph(question={"when": {"detectors": ["Limit", "Limit"]}}), ANY),
+    Row("a topology of a ConfigMap", graph(topology={"configMapRef": {"name": "plant", "key": "line-1.json"}})),
+    Row("no key", graph(topology={"configMapRef": {"name": "plant"}}), ANY),
+    Row("a key with a slash", graph(topology={"configMapRef": {"name": "plant", "key": "a/b"}}), ANY),
+    Row(
+        "a topology here and there",
+        graph(topology={"configMapRef": {"name": "plant", "key": "a"}, "nodes": [{"id": "m1", "type": "Machine"}]}),
+        "either here or in the ConfigMap",
+    ),
     # EdgeSite.
     Row("a site", site(parameters={"broker": "10.0.0.5:1883"}, spool={"maxBytes": 16777216}, maxConcurrency=1)),
     Row("a site with a long name", site("a" * 53), "at most 52"),

@@ -62,7 +62,7 @@ class InMemoryCluster:
             found = [
                 copy.deepcopy(found)
                 for (of, name), found in sorted(self.objects.items(), key=lambda item: item[0][1])
-                if of == kind and namespace in {"", name.namespace} and matches(found, selector)
+                if of.path() == kind.path() and namespace in {"", name.namespace} and matches(found, selector)
             ]
         for item in found:
             yield item

@@ -38,6 +38,8 @@ def load_graph(path: Path) -> SensorGraph:
 
 def bundle_for(graph: SensorGraph, *, broker: str, endpoint: Endpoint) -> Bundle:
     """Return the bundle of a site that has this graph, this broker and this endpoint; raises BadGraph."""
+    if graph.spec.topology.config_map_ref is not None:
+        raise BadGraph("topology.configMapRef: only a cluster has it; put its nodes and edges here instead")
     metadata = graph.metadata
     known = msgspec.structs.replace(
         graph, metadata=msgspec.structs.replace(metadata, uid=metadata.uid or metadata.name)

@@ -18,6 +18,8 @@ class Kind:
     name: str
     plural: str
     namespaced: bool = True
+    purpose: str = ""
+    """Tells apart what is read of one kind for several reasons."""
 
     @property
     def group(self) -> str:
@@ -47,6 +49,8 @@ WISHES: Final = (INFERENCE_SERVICES, SENSOR_GRAPHS, EDGE_SITES)
 DEPLOYMENTS: Final = Kind("apps/v1", "Deployment", "deployments")
 SERVICES: Final = Kind("v1", "Service", "services")
 CONFIG_MAPS: Final = Kind("v1", "ConfigMap", "configmaps")
+TOPOLOGIES: Final = Kind("v1", "ConfigMap", "configmaps", purpose="topology")
+"""Those of users, by their label."""
 SECRETS: Final = Kind("v1", "Secret", "secrets")
 """Made, and never read."""
 JOBS: Final = Kind("batch/v1", "Job", "jobs")

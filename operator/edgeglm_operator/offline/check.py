@@ -1,10 +1,11 @@
 """Everything that can be said about a file of custom resources without a cluster."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Final, TypeVar
 
+from edgeglm_api import labels
 from edgeglm_api.echo import echoes
 from edgeglm_api.edge_site import EdgeSite
 from edgeglm_api.group import GROUP
@@ -19,6 +20,8 @@ from edgeglm_operator.offline.documents import Document
 from edgeglm_operator.offline.schema_check import schema_faults
 from edgeglm_operator.reconcile.accept import accept
 from edgeglm_operator.reconcile.topics import check_topics
+from edgeglm_operator.store import Name
+from edgeglm_operator.topology_map import TopologyMap, topology_map_from
 
 DEFAULT_NAMESPACE: Final = "default"
 
@@ -31,6 +34,8 @@ class Checked:
 
     resources: tuple[tuple[Document, Model], ...]
     passed_over: tuple[Document, ...]
+    topologies: Mapping[Name, TopologyMap]
+    """The ConfigMaps that graphs may take their topology from."""
 
     def of(self, kind: type[T]) -> list[T]:
         """Those of one kind."""
@@ -46,8 +51,14 @@ _MODELS: Final[dict[str, type[Model]]] = {
 
 def check(documents: Iterable[Document]) -> Checked:
     """Check all documents. Raises BadInput with every fault there is."""
-    resources, passed_over, faults = [], [], []
+    resources, passed_over = [], []
+    topologies: dict[Name, TopologyMap] = {}
+    faults: list[str] = []
     for document in documents:
+        if _is_topology(document):
+            topologies[_name_of(document)] = found_there = topology_map_from(document.raw)
+            faults += _topology_faults(document, found_there)
+            continue
         if not _is_ours(document):
             passed_over.append(document)
             continue
@@ -59,7 +70,7 @@ def check(documents: Iterable[Document]) -> Checked:
     faults += _echoes([(document, model) for document, model in resources if isinstance(model, SensorGraph)])
     if faults:
         raise BadInput(*faults)
-    return Checked(tuple(resources), tuple(passed_over))
+    return Checked(tuple(resources), tuple(passed_over), topologies)
 
 
 def faults_of(document: Document) -> Iterator[str]:
@@ -133,6 +144,22 @@ def _meet(one: SensorGraph, other: SensorGraph) -> bool:
     sites, others = one.spec.sites, other.spec.sites
     shared = sites == others or bool(set(sites.node_names or ()) & set(others.node_names or ()))
     return shared and (one.metadata.namespace, one.spec.broker.url) == (other.metadata.namespace, other.spec.broker.url)
+
+
+def _is_topology(document: Document) -> bool:
+    metadata = document.raw.get("metadata")
+    said = metadata.get("labels") if isinstance(metadata, dict) else None
+    return document.kind == "ConfigMap" and isinstance(said, dict) and labels.TOPOLOGY in said
+
+
+def _name_of(document: Document) -> Name:
+    metadata = document.raw["metadata"]
+    return Name(metadata.get("namespace") or DEFAULT_NAMESPACE, metadata.get("name") or "")
+
+
+def _topology_faults(document: Document, found: TopologyMap) -> Iterator[str]:
+    wrong = ((key, said) for key, said in found.keys.items() if isinstance(said, str))
+    yield from (document.fault(f"data[{key}]", said) for key, said in wrong)
 
 
 def _is_ours(document: Document) -> bool:

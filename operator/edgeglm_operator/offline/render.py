@@ -35,6 +35,8 @@ from edgeglm_operator.resources.manifest import Manifest, OwnerRef, owned_by
 from edgeglm_operator.resources.names import site_name, verification_job_name
 from edgeglm_operator.resources.verification_job import make_verification_job, replica_url
 from edgeglm_operator.settings import Settings
+from edgeglm_operator.store import Name
+from edgeglm_operator.topology_map import TopologyMap
 
 _KINDS: Final[Mapping[type, str]] = {
     InferenceService: INFERENCE_SERVICE,
@@ -65,6 +67,8 @@ class Wishes:
     services: Sequence[InferenceService]
     graphs: Sequence[SensorGraph]
     sites: Sequence[EdgeSite]
+    topologies: Mapping[Name, TopologyMap] = field(default_factory=dict)
+    """The ConfigMaps with topologies."""
     nodes: Sequence[Node] | None
     """None: no list of nodes was given, so only nodes called by name are known."""
 
@@ -121,6 +125,7 @@ def _named(wishes: Wishes) -> Wishes:
         services=[_with_uid(service) for service in wishes.services],
         graphs=[_with_uid(graph) for graph in wishes.graphs],
         sites=[_with_uid(site) for site in wishes.sites],
+        topologies=wishes.topologies,
         nodes=wishes.nodes if wishes.nodes is not None else _nodes_by_name(wishes),
     )
 
@@ -249,7 +254,8 @@ def _render_site(site: EdgeSite, node: Node, known: Wishes, settings: Settings, 
 def _compiled(site: EdgeSite, node: Node, known: Wishes) -> Compiled:
     namespace = site.metadata.namespace
     services = [service for service in known.services if service.metadata.namespace == namespace]
-    return compile_bundle(site, node, _graphs_at(known, namespace, node), services)
+    topologies = {name.name: each for name, each in known.topologies.items() if name.namespace == namespace}
+    return compile_bundle(site, node, _graphs_at(known, namespace, node), services, topologies)
 
 
 def _graphs_at(known: Wishes, namespace: str, node: Node) -> list[SensorGraph]:

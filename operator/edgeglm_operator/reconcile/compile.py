@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from edgeglm_operator.reconcile.placement import sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.reconcile.route import ORDERS, stays_at_site, why_it_stays
 from edgeglm_operator.reconcile.topics import check_topics
+from edgeglm_operator.reconcile.topology import Topologies, topology_of
 from edgeglm_operator.resources.agent_keys import key_file
 from edgeglm_operator.resources.broker_secrets import ca_file, credentials_folder
 from edgeglm_operator.resources.effective_engine import asked_engine
@@ -60,17 +62,18 @@ def compile_bundle(
     node: Node,
     graphs: Iterable[SensorGraph],
     services: Iterable[InferenceService],
+    topologies: Topologies = MappingProxyType({}),
     generation: int = 0,
 ) -> Compiled:
     """The bundle of a site, of all graphs that select its node.
 
-    `node` is the site's node as it was observed, `services` those of the namespace. A graph that is suspended, cannot
-    be compiled, or makes the bundle too large is left out; the others go on. Of two that would hear each other's
-    answers the older one stays.
+    `node` is the site's node as it was observed, `services` and `topologies` those of the namespace. A graph that is
+    suspended, cannot be compiled, or makes the bundle too large is left out; the others go on. Of two that would hear
+    each other's answers the older one stays.
     """
     by_name = {service.metadata.name: service for service in services}
     active = sorted((graph for graph in graphs if not graph.spec.suspend), key=_age)
-    parts = {graph.metadata.name: _part(graph, site, node, by_name) for graph in active}
+    parts = {graph.metadata.name: _part(graph, site, node, by_name, topologies) for graph in active}
     refusals = {name: part for name, part in parts.items() if isinstance(part, Refused)}
     refusals |= _echoing(part for part in parts.values() if isinstance(part, _Part))
     bundle = _empty(site, generation)
@@ -86,10 +89,14 @@ def compile_bundle(
 
 
 def compile_graph(
-    graph: SensorGraph, site: EdgeSite, node: Node, services: Mapping[str, InferenceService]
+    graph: SensorGraph,
+    site: EdgeSite,
+    node: Node,
+    services: Mapping[str, InferenceService],
+    topologies: Topologies = MappingProxyType({}),
 ) -> Graph | Refused:
     """One graph for one site, or why it cannot run there."""
-    part = _part(graph, site, node, services)
+    part = _part(graph, site, node, services, topologies)
     return part if isinstance(part, Refused) else part.graph
 
 
@@ -135,19 +142,29 @@ def _scheduling(service: InferenceService, target: EdgeTarget | None) -> Literal
     return (scheduling.policy if scheduling else None) or "FCFS"
 
 
-def _part(graph: SensorGraph, site: EdgeSite, node: Node, services: Mapping[str, InferenceService]) -> _Part | Refused:
+def _part(
+    graph: SensorGraph,
+    site: EdgeSite,
+    node: Node,
+    services: Mapping[str, InferenceService],
+    topologies: Topologies,
+) -> _Part | Refused:
     broker = _broker(graph, site)
     if isinstance(broker, Refused):
         return broker
     if problem := check_topics(graph) or _check_derived(graph):
         return problem
+    topology = topology_of(graph, topologies)
+    if isinstance(topology, Refused):
+        return topology
     endpoints = _endpoints(graph, node, services)
     if isinstance(endpoints, Refused):
         return endpoints
     if problem := _not_pinned(endpoints, site):
         return problem
     names = tuple(endpoint.name for endpoint in endpoints)
-    return _Part(compiled(graph, broker=broker, endpoints=names, commands=_commands(graph)), endpoints)
+    made = compiled(graph, broker=broker, endpoints=names, topology=topology, commands=_commands(graph))
+    return _Part(made, endpoints)
 
 
 def _commands(graph: SensorGraph) -> Commands | None:

@@ -25,6 +25,7 @@ from edgeglm_operator.reconcile.status.edge_site import SiteView, edge_site_stat
 from edgeglm_operator.reconcile.status.reported import silent_in
 from edgeglm_operator.reconcile.status.verdict import Workload
 from edgeglm_operator.reconcile.status_writer import write_status
+from edgeglm_operator.reconcile.topology import Topologies, topology_of
 from edgeglm_operator.reconcile.workloads import workload
 from edgeglm_operator.reconcile.world import AtSite, World
 from edgeglm_operator.resources.agent_deployment import make_agent_deployment
@@ -101,9 +102,8 @@ class EdgeSiteReconciler:
 
 async def want_bundle(scope: Scope, node: Node) -> None:
     """The configuration, in its ConfigMap. Once made it stays and is patched in place (rule O11), even when empty."""
-    namespace = scope.site.metadata.namespace
     scope.graphs = graphs_at(scope.world, scope.site, node)
-    scope.compiled = compile_bundle(scope.site, node, scope.graphs, scope.world.store.services.in_namespace(namespace))
+    scope.compiled = compiled_at(scope.world, scope.site, node, scope.graphs)
     if kept := kept_for_unreadable(scope.world, scope.site, scope.graphs) or await kept_for_others(scope):
         scope.children.blocked = kept
         return
@@ -116,11 +116,14 @@ def kept_for_unreadable(world: World, site: EdgeSite, graphs: Iterable[SensorGra
     """Why the site keeps the bundle that it has: a graph in it, or what that asks, can no longer be read."""
     store, metadata = world.store, site.metadata
     services = store.services.unreadable(metadata.namespace)
+    topologies = topologies_in(world, metadata.namespace)
     lost = {name: f"SensorGraph {name}" for name in store.graphs.unreadable(metadata.namespace)}
     for graph in graphs:
         asked = graph.spec.reasoning.service_ref
         if asked is not None and asked.name in services:
             lost[graph.metadata.name] = f"InferenceService {asked.name}"
+        if not graph.spec.suspend and isinstance(topology_of(graph, topologies), Refused):
+            lost[graph.metadata.name] = f"the topology of SensorGraph {graph.metadata.name}"
     config_map = store.config_maps.get(metadata.namespace, bundle_name(metadata.name))
     if not lost or config_map is None:
         return None
@@ -214,8 +217,21 @@ def found_at(world: World, site: EdgeSite, node: Node) -> AtSite:
     if found is not None:
         return found
     graphs = graphs_at(world, site, node)
-    compiled = compile_bundle(site, node, graphs, world.store.services.in_namespace(site.metadata.namespace))
+    compiled = compiled_at(world, site, node, graphs)
     return AtSite(refusals=compiled.refusals, blocked=kept_for_unreadable(world, site, graphs))
+
+
+def compiled_at(world: World, site: EdgeSite, node: Node, graphs: Iterable[SensorGraph]) -> Compiled:
+    """What a site would be given, by what was observed."""
+    namespace = site.metadata.namespace
+    return compile_bundle(
+        site, node, graphs, world.store.services.in_namespace(namespace), topologies_in(world, namespace)
+    )
+
+
+def topologies_in(world: World, namespace: str) -> Topologies:
+    """The topologies that graphs of a namespace may take."""
+    return world.store.topologies.named_in(namespace)
 
 
 def agent_of(world: World, site: EdgeSite, blocked: Refused | None) -> Workload:

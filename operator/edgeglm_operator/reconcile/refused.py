@@ -20,6 +20,8 @@ class Reason(StrEnum):
     BROKER_CONFLICT = "BrokerConflict"
     INVALID_TOPIC = "InvalidTopic"
     INVALID_DERIVED = "InvalidDerived"
+    TOPOLOGY_NOT_FOUND = "TopologyNotFound"
+    INVALID_TOPOLOGY = "InvalidTopology"
     TOPIC_OVERLAP = "TopicOverlap"
     SERVICE_NOT_FOUND = "InferenceServiceNotFound"
     NO_ENDPOINT = "NoEndpoint"

@@ -34,6 +34,8 @@ def concerns(store: Store, change: Change) -> Iterator[Key]:
             yield from _of_graph(store, change)
         case kinds.EDGE_SITES:
             yield from _of_site(store, change)
+        case kinds.TOPOLOGIES:
+            yield from _sites_and_graphs(store, change.name.namespace)
         case kinds.NODES:
             yield from _of_node(store, change)
         case _ if change.owner is not None:

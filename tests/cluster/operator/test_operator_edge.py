@@ -144,6 +144,23 @@ def test_a_graph_that_cannot_be_compiled_is_left_out_and_says_so(plant: Scene, e
     assert eventually(lambda: generation(plant, edge_node) == 2)
 
 
+def test_a_topology_of_a_config_map_is_in_the_bundle_once_it_bears_the_label(plant: Scene, edge_node: str) -> None:
+    """On a real API server, which lists by that label; it is looked for twice a minute."""
+    ref = {"configMapRef": {"name": "drawn", "key": "line.json"}}
+    plant.apply(a_sensor_graph("line", edge_node, topology=ref))
+    plant.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "drawn", "labels": {"edgeglm.io/topology": ""}},
+            "data": {"line.json": json.dumps({"nodes": [{"id": "m1", "type": "Machine"}]})},
+        }
+    )
+
+    assert eventually(lambda: known_at(plant, edge_node) == ["m1"], 180)
+    assert eventually(lambda: plant.condition("sgraph", "line", "Accepted").get("status") == "True")
+
+
 def test_the_younger_of_two_services_is_refused_a_port_at_that_site_only(scene: Scene, edge_node: str) -> None:
     scene.apply(an_inference_service("older", edge=[an_edge_target(edge_node)]))
     assert eventually(lambda: len(scene.names("deployments")) == 1)
@@ -220,6 +237,12 @@ AN_ENDPOINT = {"url": "http://127.0.0.1:8000/v1", "model": "m"}
 def bundle(scene: Scene, site: str) -> bundles.Bundle | None:
     found = scene.get("configmap", bundle_name(site))
     return bundles.decode(found["data"][bundles.BUNDLE_FILE].encode()) if found else None
+
+
+def known_at(scene: Scene, site: str) -> list[str]:
+    """The entities that the graphs of a site know beforehand."""
+    found = bundle(scene, site)
+    return [node.id for graph in found.graphs for node in graph.topology.nodes] if found else []
 
 
 def generation(scene: Scene, site: str) -> int:

@@ -64,6 +64,30 @@ def test_a_graph_that_hears_another_ones_answers_is_refused(file: Path, capsys: 
     assert run("validate", "-f", str(file), capsys=capsys)[0] == 0, "they run at no site together"
 
 
+TOPOLOGY = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: drawn, namespace: plant, labels: {edgeglm.io/topology: ""}}
+data: {line.json: 'SAID'}
+"""
+
+
+def test_a_topology_among_the_files_is_checked_and_rendered(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asking = graph("line", "in/{a}", "out/{partition}").replace(
+        "  window:", "  topology: {configMapRef: {name: drawn, key: line.json}}\n  window:"
+    )
+    file.write_text(asking + "---\n" + TOPOLOGY.replace("SAID", '{"nodes": [{"id": "press-1", "type": "M"}]}'))
+    status, out, err = run("render", "-f", str(file), capsys=capsys)
+    assert (status, err) == (0, "")
+    assert '"topology":{"nodes":[{"id":"press-1","type":"M"}]}' in out
+    file.write_text(asking + "---\n" + TOPOLOGY.replace("SAID", '{"nodes": [{"id": "press-1"}]}'))
+    status, _, err = run("validate", "-f", str(file), capsys=capsys)
+    assert status == 2
+    assert "ConfigMap/plant/drawn: data[line.json]: nodes[0]: Object missing required field `type`" in err
+    file.write_text(asking)
+    assert "there is no ConfigMap plant/drawn" in run("render", "-f", str(file), capsys=capsys)[2]
+
+
 def spec(text: str) -> str:
     return SERVICE.replace('spec: {model: {uri: "hf://a/b"}, cloud: {}}', f"spec: {text}")
 
