@@ -101,6 +101,8 @@ class Reasoning(Model, frozen=True, kw_only=True):
     after_fresh: AfterFresh = "Skip"
     data_policy: DataPolicy | None = None
     """As the user says it; what it is where they say nothing follows from the sources (`data_policy.to_cloud`)."""
+    adapter: str | None = None
+    """What the endpoints are asked for in place of their model. Each is one engine, however many graphs ask it."""
 
 
 class Graph(Model, frozen=True, kw_only=True):

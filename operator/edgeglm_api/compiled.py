@@ -38,6 +38,7 @@ def compiled(
             priority=reasoning.priority,
             after_fresh=reasoning.after_fresh,
             data_policy=reasoning.data_policy,
+            adapter=reasoning.service_ref.adapter if reasoning.service_ref else None,
         ),
         findings=msgspec.structs.replace(spec.findings, commands=None),
         commands=commands,

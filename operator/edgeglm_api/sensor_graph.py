@@ -273,6 +273,8 @@ class ServiceRef(Model, frozen=True, kw_only=True):
     """An InferenceService in the same namespace."""
 
     name: str
+    adapter: str | None = None
+    """The LoRA adapter to ask, one of `spec.model.adapters` there. Absent: the model itself."""
 
 
 class EndpointLimits(Model, frozen=True, kw_only=True):

@@ -870,6 +870,8 @@ ROWS: Final = (
         graph(question={"when": {"detectors": ["Limit", "ZScore", "StateChange", "Silence", "Rate", "Trend"]}}),
     ),
     Row("the same detector twice", graph(question={"when": {"detectors": ["Limit", "Limit"]}}), ANY),
+    Row("an adapter", graph(reasoning={"serviceRef": {"name": "llm", "adapter": "line-1"}})),
+    Row("an adapter with a slash", graph(reasoning={"serviceRef": {"name": "llm", "adapter": "a/b"}}), ANY),
     Row("a topology of a ConfigMap", graph(topology={"configMapRef": {"name": "plant", "key": "line-1.json"}})),
     Row("no key", graph(topology={"configMapRef": {"name": "plant"}}), ANY),
     Row("a key with a slash", graph(topology={"configMapRef": {"name": "plant", "key": "a/b"}}), ANY),

@@ -126,13 +126,13 @@ class Router:
             raise
 
     async def _ask(self, known: Known, view: View, body: Body) -> Routed:
-        began, tokens = _now(), about_tokens(body)
+        began, tokens, endpoint = _now(), about_tokens(body), _asked_for(known.endpoint, view.request)
         if not known.admits(tokens, began):
             raise NotNow(f"{known.endpoint.name}: it may not be asked now")
         known.disguised += bool(view.names)
         known.width.began(began)
         try:
-            reply = await self._complete(known, body, view.request.reasoning.attempt_timeout_seconds)
+            reply = await self._complete(known, endpoint, body, view.request.reasoning.attempt_timeout_seconds)
         except BaseException as error:
             # Cancelled, too: a probe that was given up must not leave the breaker waiting for its end.
             known.last_error = str(error) or type(error).__name__
@@ -144,11 +144,10 @@ class Router:
         known.rate.settle(tokens, (reply.prompt_tokens + reply.completion_tokens) or tokens, _now())
         known.breaker.succeeded()
         known.last_error = ""
-        return Routed(known.endpoint, reply, view)
+        return Routed(endpoint, reply, view)
 
-    async def _complete(self, known: Known, body: Body, timeout_seconds: float) -> Reply:
+    async def _complete(self, known: Known, endpoint: Endpoint, body: Body, timeout_seconds: float) -> Reply:
         """Ask in the best form that the endpoint is known to take, and in plainer ones while it declines the form."""
-        endpoint = known.endpoint
         heeded = for_scheduling(body, endpoint.scheduling)
         for form in Form:
             if form < known.form:
@@ -163,6 +162,12 @@ class Router:
             known.form = form
             return reply
         raise AssertionError("the plainest form is either taken or declined")
+
+
+def _asked_for(endpoint: Endpoint, request: Request) -> Endpoint:
+    """The endpoint, with the model that the request is for: an adapter is served beside the engine's own."""
+    adapter = request.reasoning.adapter
+    return msgspec.structs.replace(endpoint, model=adapter) if adapter else endpoint
 
 
 def _now() -> float:

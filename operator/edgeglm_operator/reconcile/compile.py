@@ -18,7 +18,7 @@ from edgeglm_api.edge_site import BundleStatus, EdgeSite
 from edgeglm_api.endpoint_hosts import is_pinned
 from edgeglm_api.inference_service import EdgeTarget, InferenceService
 from edgeglm_api.sensor_graph import Endpoint as GivenEndpoint
-from edgeglm_api.sensor_graph import EndpointLimits, SensorGraph
+from edgeglm_api.sensor_graph import EndpointLimits, SensorGraph, ServiceRef
 from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.placement import sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused
@@ -257,7 +257,20 @@ def _endpoints(
             f"spec.reasoning.serviceRef: there is no InferenceService {graph.metadata.namespace}/{name}; make it, or"
             f" name another",
         )
-    return _allowed(graph, node, endpoints_of(service, node), f"InferenceService {name}")
+    return _unknown_adapter(reasoning.service_ref, service) or _allowed(
+        graph, node, endpoints_of(service, node), f"InferenceService {name}"
+    )
+
+
+def _unknown_adapter(ref: ServiceRef, service: InferenceService) -> Refused | None:
+    known = [adapter.name for adapter in service.spec.model.adapters]
+    if ref.adapter is None or ref.adapter in known:
+        return None
+    return Refused(
+        Reason.ADAPTER_NOT_FOUND,
+        f"spec.reasoning.serviceRef.adapter: InferenceService {ref.name} has no adapter {ref.adapter} in its"
+        f" spec.model.adapters (it has {', '.join(known) or 'none'}); add it there, or name another",
+    )
 
 
 def _given(graph: str, endpoint: GivenEndpoint) -> Endpoint:

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     INVALID_TOPOLOGY = "InvalidTopology"
     TOPIC_OVERLAP = "TopicOverlap"
     SERVICE_NOT_FOUND = "InferenceServiceNotFound"
+    ADAPTER_NOT_FOUND = "AdapterNotFound"
     NO_ENDPOINT = "NoEndpoint"
     DATA_STAYS = "DataStaysAtSite"
     ENDPOINT_NOT_PINNED = "EndpointNotPinned"

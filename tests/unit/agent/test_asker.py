@@ -79,6 +79,18 @@ async def answered(engine: StubEngine, client: Client, *scripts: Scripted) -> An
     return await ask(a_request("m1"), [(100 * SECOND, 110 * SECOND)], a_router(client, engine))
 
 
+async def test_an_adapter_is_asked_for_by_its_name_and_the_answer_says_so(engine: StubEngine, client: Client) -> None:
+    engine.script = lambda _body: says("anomaly", GOOD)
+    request, router = a_request("m1"), a_router(client, engine)
+    adapted = msgspec.structs.replace(
+        request, reasoning=msgspec.structs.replace(request.reasoning, adapter="line-1", attempt_timeout_seconds=60)
+    )
+    answers = [await ask(each, [(100 * SECOND, 110 * SECOND)], router) for each in (adapted, patient(request))]
+    assert [body["model"] for body in engine.asked] == ["line-1", "tiny"]
+    assert [answer.model.model if answer.model else "" for answer in answers] == ["line-1", "tiny"]
+    assert list(router.states()) == ["engine"], "one endpoint, with one width and one health"
+
+
 @pytest.mark.parametrize(
     ("scripts", "status", "repaired"),
     [

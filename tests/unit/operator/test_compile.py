@@ -175,6 +175,39 @@ def test_a_service_that_is_not_there_is_named() -> None:
     assert "there is no InferenceService plant/llm" in refusals["line-1"].message
 
 
+def test_graphs_with_adapters_of_their_own_share_one_engine() -> None:
+    """Its width, its health and its verification are those of one endpoint; only the name that is asked for differs."""
+    model = {"uri": "hf://a/b", "adapters": [{"name": f"line-{at}", "uri": f"hf://a/line-{at}"} for at in (1, 2)]}
+    service = an_inference_service(model=model, cloud={}, edge=[a_target()])
+    graphs = [
+        a_sensor_graph(
+            f"graph-{adapter}",
+            reasoning={"serviceRef": {"name": "llm", **({"adapter": adapter} if adapter else {})}, "route": "EdgeOnly"},
+            output={"topic": f"told/{adapter}"},
+        )
+        for adapter in ("line-1", "line-2", "")
+    ]
+    bundle, refusals = compile_bundle(an_edge_site(), a_node(), graphs, [service])
+    assert refusals == {}
+    assert [(each.name, each.model) for each in bundle.endpoints] == [("llm-edge", "llm")]
+    assert {graph.name: graph.reasoning.adapter for graph in bundle.graphs} == {
+        "graph-": None,
+        "graph-line-1": "line-1",
+        "graph-line-2": "line-2",
+    }
+
+
+@pytest.mark.parametrize(("adapters", "has"), [([], "it has none"), ([{"name": "a", "uri": "hf://a/l"}], "it has a")])
+def test_an_adapter_that_is_not_there_is_named(adapters: list[dict[str, str]], has: str) -> None:
+    service = an_inference_service(model={"uri": "hf://a/b", "adapters": adapters}, edge=[a_target()])
+    graph = a_sensor_graph(reasoning={"serviceRef": {"name": "llm", "adapter": "line-9"}})
+    _, refusals = compile_bundle(an_edge_site(), a_node(), [graph], [service])
+    assert refusals["line-1"].reason == "AdapterNotFound"
+    assert (
+        f"InferenceService llm has no adapter line-9 in its spec.model.adapters ({has})" in refusals["line-1"].message
+    )
+
+
 @pytest.mark.parametrize(
     ("url", "place"), [("http://127.0.0.1:9000/v1", "Edge"), ("http://localhost/v1", "Edge"), ("https://h/v1", "Cloud")]
 )
