@@ -234,6 +234,8 @@ class GraphCaps(Model, frozen=True, kw_only=True):
 
     max_nodes: int = 30
     max_edges: int = 60
+    hops: int | None = None
+    """How many relations away from what is wrong. Absent: as far as the caps allow."""
 
 
 class When(Model, frozen=True, kw_only=True):

@@ -870,6 +870,8 @@ ROWS: Final = (
         graph(question={"when": {"detectors": ["Limit", "ZScore", "StateChange", "Silence", "Rate", "Trend"]}}),
     ),
     Row("the same detector twice", graph(question={"when": {"detectors": ["Limit", "Limit"]}}), ANY),
+    Row("hops", graph(graph={"hops": 2})),
+    Row("too many hops", graph(graph={"hops": 17}), ANY),
     Row("an adapter", graph(reasoning={"serviceRef": {"name": "llm", "adapter": "line-1"}})),
     Row("an adapter with a slash", graph(reasoning={"serviceRef": {"name": "llm", "adapter": "a/b"}}), ANY),
     Row("a topology of a ConfigMap", graph(topology={"configMapRef": {"name": "plant", "key": "line-1.json"}})),

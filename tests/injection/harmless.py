@@ -79,6 +79,8 @@ def assert_the_data_stays_data(request: Request) -> None:
     assert len([line for line in entities.split("\n") if not line.startswith("Units: ")]) == len(graph.nodes) + 1
     values, evidence = window.split("\nEvidence:\n")
     values, _, remarks = values.partition("\nRemarks, ")
+    evidence, _, groups = evidence.partition("\nNo relations connect these: ")
+    assert "\n" not in groups
     assert len(values.split("\n")) <= len(graph.nodes) + 1
     lines = remarks.split("\n")[1:]
     assert len(lines) == sum(len(node.remarks) for node in graph.nodes)

@@ -11,6 +11,8 @@ from typing import Final
 import msgspec
 
 from edgeglm_agent.graph.model import Edge, EntityGraph, Node
+from edgeglm_agent.graph.model import Edge, EntityGraph
+from edgeglm_agent.graph.shape import Neighbours, neighbours_of, within
 
 MAX_EVIDENCE: Final = 16
 """The worst come first. A plant where more than that is wrong at once needs no list, and a prompt has an end."""
@@ -23,6 +25,16 @@ MAX_REMARKS: Final = 16
 def trim(graph: EntityGraph, *, max_nodes: int, max_edges: int) -> EntityGraph:
     """Return the graph within its caps; `truncated` tells whether anything had to go."""
     order = search_order(graph)
+def trim(graph: EntityGraph, *, max_nodes: int, max_edges: int, hops: int | None = None) -> EntityGraph:
+    """Return the graph within its caps; `truncated` tells whether anything had to go.
+
+    With `hops`, what is further away than that from all that is wrong goes as well, if anything is.
+    """
+    neighbours = neighbours_of(graph)
+    order = _search_order(graph, neighbours)
+    if hops is not None and graph.evidence:
+        near = within(neighbours, graph.anomalous & neighbours.keys(), hops)
+        order = [node for node in order if node in near]
     kept = frozenset(order[:max_nodes])
     by_id = {node.id: node for node in graph.nodes}
     edges = [edge for edge in graph.edges if edge.source in kept and edge.target in kept]
@@ -36,16 +48,15 @@ def trim(graph: EntityGraph, *, max_nodes: int, max_edges: int) -> EntityGraph:
         edges=tuple(sorted(nearest, key=_canonical)),
         evidence=evidence,
         truncated=graph.truncated
-        or len(order) > max_nodes
+        or len(kept) < len(graph.nodes)
         or len(edges) > max_edges
         or len(evidence) < len(graph.evidence)
         or remarks > MAX_REMARKS,
     )
 
 
-def search_order(graph: EntityGraph) -> list[str]:
+def _search_order(graph: EntityGraph, neighbours: Neighbours) -> list[str]:
     """Return all nodes breadth first: anomalous ones, worst first, then their neighbours, then the rest by degree."""
-    neighbours = _neighbours(graph)
     seeds = list(dict.fromkeys(item.node for item in graph.evidence))
     rest = sorted(neighbours, key=lambda node: (-len(neighbours[node]), node))
     order: dict[str, None] = dict.fromkeys(seeds)
@@ -66,20 +77,13 @@ def _with_fewer_remarks(nodes: Iterable[Node]) -> Iterator[Node]:
 
 
 def _spread(seeds: Iterable[str], neighbours: dict[str, set[str]], order: dict[str, None]) -> None:
+def _spread(seeds: Iterable[str], neighbours: Neighbours, order: dict[str, None]) -> None:
     queue = deque(seeds)
     while queue:
         for neighbour in sorted(neighbours[queue.popleft()]):
             if neighbour not in order:
                 order[neighbour] = None
                 queue.append(neighbour)
-
-
-def _neighbours(graph: EntityGraph) -> dict[str, set[str]]:
-    neighbours: dict[str, set[str]] = {node.id: set() for node in graph.nodes}
-    for edge in graph.edges:
-        neighbours[edge.source].add(edge.target)
-        neighbours[edge.target].add(edge.source)
-    return neighbours
 
 
 def _canonical(edge: Edge) -> tuple[str, str, str, int]:

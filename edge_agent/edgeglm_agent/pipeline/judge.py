@@ -79,7 +79,7 @@ def _request(closed: Closed, site: Site, graph: EntityGraph) -> Request:
     era, window = closed.era, closed.window
     caps, revision = era.rules.graph, closed.made.revision if closed.made else 0
     supersedes = _identity(closed, site, revision - 1) if closed.made and revision and closed.made.told else ""
-    subject = trim(graph, max_nodes=caps.max_nodes, max_edges=caps.max_edges)
+    subject = trim(graph, max_nodes=caps.max_nodes, max_edges=caps.max_edges, hops=caps.hops)
     story = f"{era.digest[:12]}|{signature(graph.evidence)}"
     return Request(
         id=_identity(closed, site, revision),

@@ -47,8 +47,15 @@ def _parts(request: Request, detail: Detail) -> list[str]:
     return [
         *_rules(request.question),
         f"Partition {spelled(request.partition)}. {_LEGEND}\n{encode_entities(request.subject, detail)}",
-        f"{window}\n{encode_window(request.subject, request.start_ns, detail)}",
+        "\n".join([window, encode_window(request.subject, request.start_ns, detail), *_facts(request, detail)]),
     ]
+
+
+def _facts(request: Request, detail: Detail) -> list[str]:
+    """What code says of the shape of the graph, where all of it is told: of a part it might not be true."""
+    if request.subject.truncated or detail is not Detail.FULL:
+        return []
+    return list(TASKS[request.question.task].facts(request.subject, request.question))
 
 
 def _rules(question: Question) -> list[str]:

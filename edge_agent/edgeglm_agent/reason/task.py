@@ -1,6 +1,6 @@
 """What makes a kind of question: how it is put, what may be said to it, and what of that stands. All of it pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic
 
@@ -21,6 +21,11 @@ class Kept(msgspec.Struct, frozen=True):
     label: str = ""
 
 
+def no_facts(_graph: EntityGraph, _question: Question) -> Iterator[str]:
+    """Of tasks that the shape of the graph says nothing to."""
+    return iter(())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task(Generic[C]):
     """One kind of question."""
@@ -36,6 +41,8 @@ class Task(Generic[C]):
     kept: Callable[[C, EntityGraph, Question], Kept]
     overlooked: Callable[[EntityGraph], str]
     """Why `normal` cannot be right; empty when it may be."""
+    facts: Callable[[EntityGraph, Question], Iterator[str]] = no_facts
+    """What the shape of a whole graph says to this question, a line each. Nothing, where it says nothing."""
 
 
 def nothing_overlooked(_graph: EntityGraph) -> str:

@@ -1,5 +1,6 @@
 """LinkCompletion: which relations are missing. Each is of an allowed type, between allowed types, and not there yet."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from edgeglm_agent.graph.model import EntityGraph
@@ -12,6 +13,8 @@ from edgeglm_api.answer import Finding, InferredEdge
 from edgeglm_api.sensor_graph import Question, RelationType
 
 _MOST_EVIDENCE: Final = 3
+_MOST_NAMED: Final = 8
+"""Of those without a relation: where many are, it is none that one of them lacks."""
 
 
 class SaidLink(Claim, frozen=True):
@@ -50,6 +53,26 @@ def _problem(claim: SaidLink, graph: EntityGraph, question: Question) -> str:
 
 def _allows(allowed: RelationType, kind: str, source: str, target: str) -> bool:
     return allowed.type == kind and allowed.source in {"", source} and allowed.target in {"", target}
+
+
+def _facts(graph: EntityGraph, question: Question) -> Iterator[str]:
+    """Who lacks a relation that may be added and that most of its type have."""
+    types = {node.id: node.type for node in graph.nodes}
+    for allowed in question.relation_types:
+        having = {
+            edge.source for edge in graph.edges if _allows(allowed, edge.type, types[edge.source], types[edge.target])
+        }
+        for kind in sorted({types[node] for node in having}):
+            all_of_it = sorted(node for node in types if types[node] == kind)
+            lacking = [node for node in all_of_it if node not in having]
+            have = len(all_of_it) - len(lacking)
+            if 0 < len(lacking) < have:
+                named = ", ".join(map(spelled, lacking[:_MOST_NAMED]))
+                yield f"Without {_wanted(allowed)}, which {have} of {len(all_of_it)} {kind} have: {named}"
+
+
+def _wanted(allowed: RelationType) -> str:
+    return f"{allowed.type} to a {allowed.target}" if allowed.target else allowed.type
 
 
 def _link(claim: SaidLink) -> str:
@@ -95,4 +118,5 @@ LINK_COMPLETION: Final[Task[SaidLink]] = Task(
     problem=_problem,
     kept=_kept,
     overlooked=nothing_overlooked,
+    facts=_facts,
 )

@@ -5,10 +5,12 @@ onset that is not known (a z-score speaks of a whole window) refutes nothing and
 with Low confidence.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from edgeglm_agent.graph.evidence import Evidence
 from edgeglm_agent.graph.model import Edge, EntityGraph
+from edgeglm_agent.graph.shape import groups_of
 from edgeglm_agent.moment import rfc3339
 from edgeglm_agent.reason.citation import about, cited, comment_of, onset_of, severity_of, told, without_own_evidence
 from edgeglm_agent.reason.path import shortest_path
@@ -80,6 +82,12 @@ def _kept(claim: SaidCause, graph: EntityGraph, _question: Question) -> Kept:
     )
 
 
+def _facts(graph: EntityGraph, _question: Question) -> Iterator[str]:
+    groups = groups_of(graph.anomalous, graph)
+    if len(groups) > 1:
+        yield f"No relations connect these: {' | '.join(', '.join(map(spelled, group)) for group in groups)}"
+
+
 def _statement(claim: SaidCause, evidence: tuple[Evidence, ...], path: tuple[Edge, ...]) -> str:
     chain = spelled(claim.cause) + "".join(f" {edge.type} {spelled(edge.target)}" for edge in path)
     cause, symptom = told(about(claim.cause, evidence)), told(about(claim.symptom, evidence))
@@ -102,4 +110,5 @@ ROOT_CAUSE: Final[Task[SaidCause]] = Task(
     problem=_problem,
     kept=_kept,
     overlooked=nothing_overlooked,
+    facts=_facts,
 )
