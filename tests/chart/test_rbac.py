@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from edgeglm_api.labels import MANAGED_BY, MANAGER, TOPOLOGY
+from edgeglm_operator.kube.kinds import CONFIG_MAPS, TOPOLOGIES
+from edgeglm_operator.resync import POLLED, SELECTORS
 from tests.chart.rendering import RECEIVER, Manifest, each_value_set, named, of_kind, render, values_of
 
 FORBIDDEN = {"serviceaccounts", "serviceaccounts/token", "pods/exec", "pods/attach", "roles", "clusterroles"}
@@ -51,6 +54,16 @@ def test_the_operator_never_writes_a_spec_of_what_users_write() -> None:
     for rule in _rules_of("edgeglm-operator"):
         if {"inferenceservices", "sensorgraphs"} & set(rule["resources"]):
             assert set(rule["verbs"]) <= {"get", "list", "watch"}
+
+
+def test_topologies_of_users_need_no_right_beyond_what_bundles_need() -> None:
+    """They are listed by their label with the right that is there; none is fetched, watched or written."""
+    rules = [rule for rule in _rules_of("edgeglm-operator") if "configmaps" in rule["resources"]]
+    assert rules == [
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch", "create", "patch"]}
+    ]
+    assert POLLED[TOPOLOGIES] == TOPOLOGY
+    assert SELECTORS[CONFIG_MAPS] == f"{MANAGED_BY}={MANAGER}"
 
 
 def test_users_never_write_a_status() -> None:
