@@ -11,20 +11,14 @@ from typing import Final
 import msgspec
 
 from edgeglm_agent.graph.model import Edge, EntityGraph, Node
-from edgeglm_agent.graph.model import Edge, EntityGraph
 from edgeglm_agent.graph.shape import Neighbours, neighbours_of, within
 
 MAX_EVIDENCE: Final = 16
 """The worst come first. A plant where more than that is wrong at once needs no list, and a prompt has an end."""
-
-
 MAX_REMARKS: Final = 16
 """Fields of remarks, of the first nodes. They are long, and strangers may write any number of them."""
 
 
-def trim(graph: EntityGraph, *, max_nodes: int, max_edges: int) -> EntityGraph:
-    """Return the graph within its caps; `truncated` tells whether anything had to go."""
-    order = search_order(graph)
 def trim(graph: EntityGraph, *, max_nodes: int, max_edges: int, hops: int | None = None) -> EntityGraph:
     """Return the graph within its caps; `truncated` tells whether anything had to go.
 
@@ -76,7 +70,6 @@ def _with_fewer_remarks(nodes: Iterable[Node]) -> Iterator[Node]:
         yield msgspec.structs.replace(node, remarks=kept)
 
 
-def _spread(seeds: Iterable[str], neighbours: dict[str, set[str]], order: dict[str, None]) -> None:
 def _spread(seeds: Iterable[str], neighbours: Neighbours, order: dict[str, None]) -> None:
     queue = deque(seeds)
     while queue:

@@ -433,7 +433,7 @@ def test_whether_somebody_is_there_may_leave_the_site_under_a_pseudonym() -> Non
     fold, gateway = a_fold(a_sparkplug_graph()), Gateway()
     said = [gateway.born(), gateway.device_born("press-1", 60.0), gateway.died()]
     (closed,) = feed(fold, *(heard(each, 100.0) for each in said)) + fold.flush(200 * SECOND)
-    graph = build(closed.window, closed.era.surroundings, {}, ())
+    graph = build(closed.window, closed.era.surroundings, {}, {}, ())
     rules = fold.rules
     masked = msgspec.structs.replace(rules.reasoning, data_policy=DataPolicy(cloud="Pseudonymised"))
     disclosure = disclosure_of(msgspec.structs.replace(rules, reasoning=masked), graph)
