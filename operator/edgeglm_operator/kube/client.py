@@ -16,7 +16,8 @@ FIELD_MANAGER: Final = "edgeglm-operator"
 HAND_OVER_MANAGER: Final = "edgeglm-handover"
 """Who owns a field that we have left to somebody else, until they write it."""
 
-PAGE_SIZE: Final = 500
+PAGE_SIZE: Final = 200
+"""Of a list: a page is held as a whole, and a Deployment is 18 KiB with its book of fields."""
 
 
 class KubeClient(Protocol):

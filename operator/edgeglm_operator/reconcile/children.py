@@ -217,7 +217,6 @@ class Children:
         except (NotFound, Conflict):
             log.debug("%s %s is gone already", kind.name, name.name)
         self._world.feed.remove(kind, name, uid=uid)
-        self._world.settled.pop((kind, name), None)
         self._count(kind, "deleted")
         log.info("deleted %s %s, which is no longer wanted", kind.name, name.name)
 

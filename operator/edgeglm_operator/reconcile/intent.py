@@ -33,17 +33,23 @@ def is_settled(world: World, live: Manifest, intent: Manifest) -> bool:
     """The live object says what the intent says, or is as near to it as the server lets it be, or is on its way out."""
     if live["metadata"].get("deletionTimestamp"):
         return True
-    return world.settled.get(identity_of(intent)) == _version(live, intent) or drift(live, intent) is None
+    settled, name, version = _settled(world, intent), identity_of(intent)[1], _version(live, intent)
+    if settled.get(name) == version:
+        return True
+    if drift(live, intent) is not None:
+        return False
+    settled[name] = version
+    return True
 
 
 def remember_settled(world: World, live: Manifest, intent: Manifest) -> str | None:
-    """Note if our apply led to something else than we said; returns the path of what the server keeps otherwise."""
-    other = drift(live, intent)
-    if other is None:
-        world.settled.pop(identity_of(intent), None)
-    else:
-        world.settled[identity_of(intent)] = _version(live, intent)
-    return other
+    """Note what our apply led to; returns the path of what the server keeps otherwise than we said."""
+    _settled(world, intent)[identity_of(intent)[1]] = _version(live, intent)
+    return drift(live, intent)
+
+
+def _settled(world: World, intent: Manifest) -> dict[Name, tuple[str, str]]:
+    return world.store.snapshots(identity_of(intent)[0]).settled
 
 
 def _version(live: Manifest, intent: Manifest) -> tuple[str, str]:

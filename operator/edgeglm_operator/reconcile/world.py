@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from edgeglm_operator.feed import Feed
 from edgeglm_operator.kube.client import KubeClient
-from edgeglm_operator.kube.kinds import Kind
 from edgeglm_operator.obs.metrics import Metrics
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.resync import Lister
@@ -43,6 +42,3 @@ class World:
     """What the last reconcile of each EdgeSite found; the graphs tell it too."""
     tokens_made: set[Name] = field(default_factory=set)
     """The Secrets of sites that this process has seen to; it cannot look whether they are there."""
-    settled: dict[tuple[Kind, Name], tuple[str, str]] = field(default_factory=dict)
-    """The version and the intent of children after our last apply, for those that the server keeps in another form:
-    comparing would ask for the same apply again and again."""

@@ -1,5 +1,7 @@
 """The store believes the newest version, tells what changed, and finds what belongs to whom."""
 
+import json
+import sys
 from typing import Any
 
 import pytest
@@ -31,6 +33,27 @@ def test_a_new_object_is_a_change_of_wish(store: Store) -> None:
     assert change is not None
     assert (change.name, change.wish, change.before) == (Name("plant", "llm"), True, None)
     assert len(store.services) == 1
+
+
+def test_what_was_settled_of_an_object_is_forgotten_with_it(store: Store) -> None:
+    """Or it would add up for ever: names come and go."""
+    store.put(DEPLOYMENTS, observed(a_deployment()))
+    store.deployments.settled[Name("plant", "llm")] = ("1", "intent")
+    store.remove(DEPLOYMENTS, Name("plant", "llm"))
+
+    assert store.deployments.settled == {}
+
+
+def test_a_snapshot_takes_half_of_its_json_at_most() -> None:
+    made = a_deployment()
+    made["spec"] |= {
+        "template": {"spec": {"containers": [{"env": [{"name": f"V{n}", "value": "x"} for n in range(99)]}]}}
+    }
+
+    snapshot = Snapshot.of(made)
+
+    assert snapshot.unpack() == made
+    assert 2 * sys.getsizeof(snapshot.packed) < len(json.dumps(made))
 
 
 def test_the_same_again_is_no_change(store: Store) -> None:
