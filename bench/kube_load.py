@@ -45,6 +45,10 @@ class KubeLoad:
         """Server-side apply each manifest to its path."""
         await self._all("PATCH", manifests.items())
 
+    async def merge_all(self, patches: Mapping[str, Manifest]) -> None:
+        """JSON merge patch each path."""
+        await self._all("PATCH", patches.items(), MERGE)
+
     async def delete_all(self, paths: Iterable[str]) -> None:
         """Delete each object."""
         await self._all("DELETE", [(path, None) for path in paths])
@@ -70,13 +74,15 @@ class KubeLoad:
         listed = await self._send("GET", f"{path}?limit=1", None, "")
         return str(listed["metadata"]["resourceVersion"])
 
-    async def _all(self, method: str, requests: Iterable[tuple[str, Manifest | None]]) -> None:
+    async def _all(
+        self, method: str, requests: Iterable[tuple[str, Manifest | None]], content_type: str = APPLY
+    ) -> None:
         waiting = iter(list(requests))
 
         async def work() -> None:
             for path, body in waiting:
-                query = "?fieldManager=bench&force=true" if body else ""
-                await self._send(method, path + query, body, APPLY)
+                query = "?fieldManager=bench&force=true" if content_type == APPLY and body else ""
+                await self._send(method, path + query, body, content_type)
 
         async with asyncio.TaskGroup() as group:
             for number in range(WIDTH):
