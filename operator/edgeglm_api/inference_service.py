@@ -237,6 +237,12 @@ class NetworkPolicy(Model, frozen=True, kw_only=True):
     """Empty means everybody."""
 
 
+class ImageVolume(Model, frozen=True, kw_only=True):
+    """The image with the weights, mounted as it is."""
+
+    pull_policy: Literal["IfNotPresent", "Always"] = "IfNotPresent"
+
+
 class Cache(Model, frozen=True, kw_only=True):
     """Where downloaded weights are kept; exactly one of these."""
 
@@ -246,6 +252,8 @@ class Cache(Model, frozen=True, kw_only=True):
     """A directory of the node; the namespace must be open to pods that reach their node."""
     size: int | str | None = None
     """So much of the node's own disk, for as long as the pod is there."""
+    image_volume: ImageVolume | None = None
+    """Among the images of the node, where its kubelet brings it; nothing else is downloaded."""
 
 
 Activator = Literal["HTTPAddon", "External", "Knative"]

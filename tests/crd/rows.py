@@ -241,7 +241,10 @@ SHAPE: Final = {
 
 ADAPTED: Final = {"uri": "hf://a/b", "adapters": [{"name": "line-1", "uri": "hf://a/line-1"}]}
 CACHES: Final = {"pvc": "weights", "hostPath": "/var/lib/edgeglm/cache", "size": "40Gi"}
-ONE_CACHE = "set exactly one of pvc, hostPath and size"
+ONE_CACHE = "set exactly one of pvc, hostPath, size and imageVolume"
+IMAGE_VOLUME: Final = {"cache": {"imageVolume": {}}}
+BY_KUBELET: Final = "an image volume is pulled by the kubelet"
+IN_REGISTRY: Final = {"uri": "oci://registry.example/glm:1"}
 NO_PLACE = "say where to serve; set spec.cloud, spec.edge or both"
 BAD_URI = (
     "use hf://OWNER/NAME, ms://OWNER/NAME, s3://BUCKET/PREFIX, oci://REGISTRY/NAME, pvc://CLAIM/PATH or file:///PATH"
@@ -360,6 +363,30 @@ ROWS: Final = (
     Row("a mirror with a password", model("hf://a/b", endpoint="https://user:pass@hub.example"), ANY),
     Row("a proxy with a password", model("hf://a/b", proxyURL="http://user:pass@proxy:3128"), ANY),
     *(Row(f"a cache: {kind}", service(cloud={"cache": {kind: where}})) for kind, where in CACHES.items()),
+    Row("an image in place of a download", service(model=IN_REGISTRY, cloud=IMAGE_VOLUME)),
+    Row(
+        "an image that is pulled again",
+        service(model=IN_REGISTRY, cloud={"cache": {"imageVolume": {"pullPolicy": "Always"}}}),
+    ),
+    Row(
+        "an image that must be there",
+        service(model=IN_REGISTRY, cloud={"cache": {"imageVolume": {"pullPolicy": "Never"}}}),
+        ANY,
+    ),
+    Row("an image of no registry", service(cloud=IMAGE_VOLUME), "mounts an image"),
+    *(
+        Row(
+            f"an image by a way of ours: {field}",
+            service(model={**IN_REGISTRY, field: value}, cloud=IMAGE_VOLUME),
+            BY_KUBELET,
+        )
+        for field, value in {
+            "endpoint": "https://mirror.example",
+            "proxyURL": "http://proxy.example",
+            "credentialsSecretRef": {"name": "registry"},
+            "adapters": [{"name": "line", "uri": "oci://registry.example/line:1"}],
+        }.items()
+    ),
     Row("a cache nowhere", service(cloud={"cache": {}}), ONE_CACHE),
     Row("a cache in two places", service(cloud={"cache": {"pvc": "weights", "size": "40Gi"}}), ONE_CACHE),
     Row("a cache that climbs", service(cloud={"cache": {"hostPath": "/srv/../etc"}}), ANY),

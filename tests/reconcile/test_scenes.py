@@ -74,8 +74,38 @@ class OlderCluster(InMemoryCluster):
         """Without claims."""
         pod = manifest["spec"].get("template", {}).get("spec", {})
         known = {field: value for field, value in pod.items() if field != "resourceClaims"}
+        known["volumes"] = [_known(volume) for volume in pod.get("volumes", ())]
         template = {"template": {**manifest["spec"]["template"], "spec": known}} if pod else {}
         return {**manifest, "spec": {**manifest["spec"], **template}}
+
+
+def _known(volume: Manifest) -> Manifest:
+    return volume if "image" not in volume else {"name": volume["name"], "emptyDir": {}}
+
+
+class ClusterWithoutTheGate(InMemoryCluster):
+    """Between Kubernetes 1.31 and 1.34: it knows image volumes, and does not allow them."""
+
+    async def apply(self, manifest: Manifest, *, manager: str = FIELD_MANAGER) -> Manifest:
+        if "template" in manifest["spec"]:
+            raise Invalid("spec.template.spec.volumes[4]: Required value: must specify a volume type")
+        return await super().apply(manifest, manager=manager)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "reason"),
+    [
+        (OlderCluster(), "ImagesNotMounted"),
+        (ClusterWithoutTheGate(), "ImagesNotMounted"),
+        (InMemoryCluster(), "RollingOut"),
+    ],
+)
+async def test_a_cluster_that_mounts_no_images_is_told_of(cluster: InMemoryCluster, reason: str) -> None:
+    """On the oldest ones its pods would run, on an empty directory."""
+    cluster.put(an_inference_service(model={"uri": "oci://r.example/glm:1"}, cloud={"cache": {"imageVolume": {}}}))
+    await reconciled(cluster)
+
+    assert condition(cluster, INFERENCE_SERVICES, "llm", "CloudReady")["reason"] == reason
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from edgeglm_operator.observed import (
 from edgeglm_operator.reconcile.accept import accept
 from edgeglm_operator.reconcile.children import Children, Parent
 from edgeglm_operator.reconcile.companions import Companion, activator_in, companions, kept_replicas, within
-from edgeglm_operator.reconcile.dropped import CLAIMS_NOT_SERVED, claims_devices
+from edgeglm_operator.reconcile.dropped import dropped
 from edgeglm_operator.reconcile.fit_check import fit_checks
 from edgeglm_operator.reconcile.intent import identity_of
 from edgeglm_operator.reconcile.kept_template import keeping_template
@@ -142,12 +142,12 @@ async def want_cloud(scope: Scope) -> None:
     made = await _scaled(scope, make_cloud_deployment(service, settings), seen.deployment)
     scope.rollout = plan_rollout(made, service, seen, scope.world.now())
     scope.cloud = await _want_replicas(scope, in_its_kind(scope.rollout.intent, service))
+    if nodes_of(service, None) == 1:
+        found = scope.world.store.deployments.get(service.metadata.namespace, service.metadata.name)
+        scope.cloud = dropped(scope.rollout.intent, found.unpack() if found else None, scope.cloud)
     for intent in around_cloud(service, settings):
         refused = await _want(scope, intent)
         scope.cloud = scope.cloud or refused
-    if scope.cloud is None and nodes_of(service, None) == 1 and claims_devices(scope.rollout.intent):
-        live = scope.world.store.deployments.get(service.metadata.namespace, service.metadata.name)
-        scope.cloud = CLAIMS_NOT_SERVED if live and not claims_devices(live.unpack()) else None
 
 
 async def want_knative(scope: Scope) -> None:

@@ -13,6 +13,7 @@ class Reason(StrEnum):
     RESERVED_VARIABLE = "ReservedVariable"
     UNKNOWN_PRESET = "UnknownPreset"
     INVALID_PARALLELISM = "InvalidParallelism"
+    IMAGES_NOT_MOUNTED = "ImagesNotMounted"
     CLAIMS_NOT_SERVED = "ClaimsNotServed"
     HOST_PORT_CONFLICT = "HostPortConflict"
     UNRESOLVED_PARAMETER = "UnresolvedParameter"

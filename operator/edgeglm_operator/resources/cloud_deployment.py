@@ -17,7 +17,7 @@ from edgeglm_operator.resources.parallelism import nodes_of
 from edgeglm_operator.resources.selectors import ENGINE, cloud_selector, component
 from edgeglm_operator.resources.vllm import Serving
 from edgeglm_operator.resources.way_to_weights import Way
-from edgeglm_operator.resources.weights import Weights, is_downloaded, mounted_weights
+from edgeglm_operator.resources.weights import Weights, image_weights, is_downloaded, mounted_weights
 from edgeglm_operator.resources.weights_cache import cache_in_cloud
 from edgeglm_operator.settings import Settings
 
@@ -112,6 +112,8 @@ def _weights(service: InferenceService, settings: Settings) -> Weights:
     model, cloud = service.spec.model, service.spec.cloud or Cloud()
     if not is_downloaded(model.uri):
         return mounted_weights(model.uri)
+    if cloud.cache is not None and cloud.cache.image_volume is not None:
+        return image_weights(model.uri, cloud.cache.image_volume)
     download = Download(
         service=service,
         uri=model.uri,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from edgeglm_api.inference_service import ImageVolume
 from edgeglm_operator.resources.manifest import Manifest
 
 HUB: Final = "hf://"
@@ -48,6 +49,12 @@ def mounted_weights(uri: str) -> Weights:
     if uri.startswith(CLAIM):
         return _claim(uri.removeprefix(CLAIM))
     return _node_directory(node_path(uri))
+
+
+def image_weights(uri: str, asked: ImageVolume) -> Weights:
+    """Of `oci://REGISTRY/NAME`, an image with its model in /models; the kubelet pulls it as it pulls those of pods."""
+    source = {"reference": uri.removeprefix(OCI), "pullPolicy": asked.pull_policy}
+    return Weights(model=f"{MOUNT}/models", volume={"name": VOLUME, "image": source})
 
 
 def node_path(uri: str) -> str:

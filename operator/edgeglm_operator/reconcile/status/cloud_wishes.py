@@ -8,6 +8,7 @@ from edgeglm_operator.resources.cloud_deployment import autoscaling_of
 from edgeglm_operator.resources.gpu_labels import is_labelled, memory_label, product_label
 from edgeglm_operator.resources.http_addon import host_of
 from edgeglm_operator.resources.load_target import scale_target
+from edgeglm_operator.resources.weights import OCI
 
 _NAME_IN: Final = {
     "configMap": "name",
@@ -38,6 +39,12 @@ def woken_by(service: InferenceService) -> str:
 def claim_template(cloud: Cloud) -> str:
     """The ResourceClaimTemplate that replicas get their devices by; empty where there is none."""
     return (cloud.accelerator and cloud.accelerator.claim_template_name) or ""
+
+
+def model_image(service: InferenceService) -> str:
+    """The image that is mounted for its model; empty where none is."""
+    cache = service.spec.cloud.cache if service.spec.cloud else None
+    return "" if cache is None or cache.image_volume is None else service.spec.model.uri.removeprefix(OCI)
 
 
 def mounted_objects(cloud: Cloud) -> tuple[str, ...]:

@@ -26,7 +26,13 @@ from edgeglm_operator.reconcile.fit_check import Fit
 from edgeglm_operator.reconcile.placement import Place
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.reconcile.status.capacity import capacity_verdict
-from edgeglm_operator.reconcile.status.cloud_wishes import claim_template, mounted_objects, node_fields, woken_by
+from edgeglm_operator.reconcile.status.cloud_wishes import (
+    claim_template,
+    model_image,
+    mounted_objects,
+    node_fields,
+    woken_by,
+)
 from edgeglm_operator.reconcile.status.companions import CompanionView, companion_verdicts
 from edgeglm_operator.reconcile.status.knative import KnativeView, knative_limits, knative_url, knative_verdict
 from edgeglm_operator.reconcile.status.stage import ROLLED_BACK
@@ -131,6 +137,7 @@ def expected_in_cloud(service: InferenceService) -> Expectation:
         claim_template=claim_template(cloud),
         node_fields=node_fields(cloud),
         own_volumes=mounted_objects(cloud),
+        model_image=model_image(service),
     )
 
 

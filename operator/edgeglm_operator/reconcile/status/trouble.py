@@ -60,6 +60,8 @@ class Expectation:
     """The names of the claims, Secrets, ConfigMaps and images that the user has it mount."""
     image_field: str = "the operator's settings"
     """Where its image is set."""
+    model_image: str = ""
+    """The image that its model is in; empty where it is in none, or is downloaded from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,9 @@ def _unusable_claim(said: str, expected: Expectation) -> tuple[str, str]:
 def _waiting(container: Container, pod: Pod, expected: Expectation) -> Iterator[tuple[str, str]]:
     said = container.waiting_message
     if container.waiting_reason in _IMAGE_REASONS:
-        cure = f"check its name in {expected.image_field}, and that the node reaches the registry"
+        is_model = bool(expected.model_image) and expected.model_image in said
+        field = "spec.model.uri" if is_model else expected.image_field
+        cure = f"check its name in {field}, and that the node reaches the registry"
         yield "ImagePull", f"the image cannot be pulled on node {pod.node}: {said or container.waiting_reason}; {cure}"
     if container.waiting_reason in _CONFIG_REASONS:
         missing = re.search(r"secret|configmap|key", said, re.IGNORECASE)
