@@ -1,8 +1,8 @@
-"""Which of the optional kinds the cluster has, asked anew twice a minute; and what is there of them that is ours.
+"""Which of the optional kinds the cluster has, asked anew now and then; and what is there of them that is ours.
 
 It is asked, not watched. A watch on CRDs is a right over the whole cluster, which an operator of two namespaces should
 not need, and it would not see APIs that no CRD stands behind, such as metrics. Asking needs no right, costs a few small
-reads, and has a bound: an API that comes or goes is noticed within LOOK_SECONDS.
+reads, and has a bound: an API that comes or goes is noticed within one pause.
 
 Our objects of these kinds are listed in the same round, and not watched either: Kopf begins a watch only on what is
 there at its start, unless it may watch CRDs. And so are users' ConfigMaps with a topology: Kopf watches ConfigMaps by
@@ -22,6 +22,7 @@ from edgeglm_operator.resync import POLLED, Lister
 from edgeglm_operator.store import Store
 
 LOOK_SECONDS: Final = 30.0
+"""Where nobody says otherwise."""
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +30,25 @@ log = logging.getLogger(__name__)
 class Discovery:
     """Keeps `Store.offered` true, and the store in line with what there is of these kinds."""
 
-    def __init__(self, client: KubeClient, store: Store, lister: Lister, *, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        store: Store,
+        lister: Lister,
+        *,
+        on_change: Callable[[], None],
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
         self._client = client
         self._store = store
         self._lister = lister
         self._on_change = on_change
+        self._look_seconds = look_seconds
 
     async def run(self) -> None:
         """Look again and again."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS * random.uniform(0.9, 1.1))  # noqa: S311 - no secret
+            await asyncio.sleep(self._look_seconds * random.uniform(0.9, 1.1))  # noqa: S311 - no secret
             try:
                 await self.look()
             except KubeError as error:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from edgeglm_operator.discovery import LOOK_SECONDS
 from edgeglm_operator.report_files import BadReporting, read_report_ca, read_report_key
 from edgeglm_operator.resync import INTERVAL_SECONDS
 from edgeglm_operator.settings import Reporting, Settings
@@ -145,6 +146,12 @@ def _add_process(made: argparse.ArgumentParser) -> None:
         type=float,
         default=INTERVAL_SECONDS,
         help="how often everything is listed and looked at, against missed events (default: %(default)g)",
+    )
+    made.add_argument(
+        "--discovery-seconds",
+        type=float,
+        default=LOOK_SECONDS,
+        help="how often it is asked which optional APIs there are, and what of them has changed (default: %(default)g)",
     )
     made.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
 

@@ -53,7 +53,14 @@ class Operator:
     """All parts of one process, joined."""
 
     def __init__(
-        self, connection: Connection, client: RestClient, settings: Settings, *, metrics: Metrics, resync_seconds: float
+        self,
+        connection: Connection,
+        client: RestClient,
+        settings: Settings,
+        *,
+        metrics: Metrics,
+        resync_seconds: float,
+        look_seconds: float,
     ) -> None:
         clock = asyncio.get_running_loop().time
         self._settings = settings
@@ -64,7 +71,9 @@ class Operator:
         self.queue = WorkQueue(clock=clock)
         self.feed = Feed(self.store, shard=settings.shard, concerns=concerns, enqueue=self.queue.add)
         self.lister = Lister(client, self.store, self.feed, settings=settings, metrics=metrics)
-        self.discovery = Discovery(client, self.store, self.lister, on_change=self._look_at_services)
+        self.discovery = Discovery(
+            client, self.store, self.lister, on_change=self._look_at_services, look_seconds=look_seconds
+        )
         self.elector = Elector(
             client, namespace=settings.namespace, name=settings.lease_name, identity=self.identity, clock=clock
         )
@@ -210,7 +219,14 @@ async def run(options: argparse.Namespace, settings: Settings) -> None:
     connection = await connect(options.kubeconfig)
     async with RestClient(connection, observe=metrics.observe_request) as client:
         host, _, port = options.listen.rpartition(":")
-        operator = Operator(connection, client, settings, metrics=metrics, resync_seconds=options.resync_seconds)
+        operator = Operator(
+            connection,
+            client,
+            settings,
+            metrics=metrics,
+            resync_seconds=options.resync_seconds,
+            look_seconds=options.discovery_seconds,
+        )
         await operator.run(host, int(port))
 
 

@@ -35,7 +35,7 @@ OF_OTHERS = (*COMPANIONS, ACTIVATOR, GROUPS, KNATIVE)
 FOLLOWS_LOAD = {"minReplicas": 2, "maxReplicas": 8}
 SLEEPS = {**FOLLOWS_LOAD, "scaleToZero": {"activator": "HTTPAddon"}}
 SEEN_WITHIN_SECONDS = 120
-"""Two rounds of discovery, and of the autoscaler of Kubernetes itself."""
+"""Some rounds of the autoscaler of Kubernetes itself."""
 
 COLLECTED_SECONDS = 300
 """Kubernetes' garbage collector looks for kinds each half minute, and begins anew while kinds come and go under it."""
@@ -69,10 +69,11 @@ def account(installed: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def operator(account: Path, tmp_path: Path) -> Iterator[OperatorProcess]:
-    flags = (f"--namespace={NAMESPACE}", "--prometheus-url=http://prometheus.monitoring:9090")
+    flags = (f"--namespace={NAMESPACE}", "--prometheus-url=http://prometheus.monitoring:9090", "--discovery-seconds=3")
     with running_operator(account, tmp_path / "operator.log", *flags) as process:
         yield process
-        assert process.refusals() == []
+        # A kind that is being removed refuses to be made, with the same status; `vanish` has looked at these before.
+        assert [refusal for refusal in process.refusals() if 'verb="patch"' not in refusal] == []
 
 
 @pytest.fixture
@@ -107,13 +108,14 @@ def test_apis_that_come_and_go_take_no_replica_with_them(operator: OperatorProce
     admin.run("scale", "deployment", "llm", "-n", HERE, "--replicas=6")
     says(admin, "scaledobject", {"conditions": [spoken("Ready", "True")]})
     parent: Manifest = {"parentRef": {"name": "public"}, "controllerName": "example.com/gateway"}
-    parent["conditions"] = [{**spoken("Accepted", "True"), "observedGeneration": 1}]
+    generation = admin.get("httproute", "llm", HERE)["metadata"]["generation"]
+    parent["conditions"] = [{**spoken("Accepted", "True"), "observedGeneration": generation}]
     says(admin, "httproute", {"parents": [parent]})
     operator.await_that(lambda: condition(admin, "AutoscalingReady") == ("True", "Scaling"))
     operator.await_that(lambda: condition(admin, "RouteReady") == ("True", "RouteAccepted"))
     assert replicas(admin) == 6
 
-    admin.run("delete", "-f", str(crd_file("ScaledObject")))
+    vanish(operator, admin, "ScaledObject")
     operator.await_that(lambda: condition(admin, "AutoscalingReady") == ("False", "NoAutoscaler"))
     assert replicas(admin) == 6
     assert condition(admin, "RouteReady") == ("True", "RouteAccepted")
@@ -157,7 +159,7 @@ def test_replicas_sleep_only_while_somebody_wakes_them(operator: OperatorProcess
     operator.await_that(lambda: condition(admin, "Ready") == ("True", "ScaledToZero"))
     assert replicas(admin) == 0
 
-    admin.run("delete", "-f", str(crd_file(ACTIVATOR)))
+    vanish(operator, admin, ACTIVATOR)
     operator.await_that(lambda: replicas(admin) == 2)
     operator.await_that(lambda: condition(admin, "ActivatorReady") == ("False", "HTTPAddonMissing"))
     assert idle_replicas(admin) is None
@@ -183,7 +185,7 @@ def test_a_replica_over_several_nodes_needs_an_api_that_may_come_and_go(
     operator.await_that(lambda: condition(admin, "Ready") == ("True", "Serving"))
     assert names(admin, "networkpolicies", HERE) == {"networkpolicy.networking.k8s.io/llm-nodes"}
 
-    admin.run("delete", "-f", str(crd_file(GROUPS)))
+    vanish(operator, admin, GROUPS)
     operator.await_that(lambda: condition(admin, "CloudReady") == ("False", "LeaderWorkerSetMissing"))
 
 
@@ -209,7 +211,7 @@ def test_what_knative_makes_needs_an_api_that_may_come_and_go(operator: Operator
     admin.run("scale", "infsvc", "llm", "-n", HERE, "--replicas=3")
     operator.await_that(lambda: scale_in_knative(admin) == "3")
 
-    admin.run("delete", "-f", str(crd_file(KNATIVE)))
+    vanish(operator, admin, KNATIVE)
     operator.await_that(lambda: condition(admin, "CloudReady") == ("False", "KnativeMissing"))
 
 
@@ -270,6 +272,12 @@ def crd_of(manifest: Manifest) -> str:
 
 def install(kubectl: Kubectl, kind: str) -> None:
     kubectl.install(crd_file(kind))
+
+
+def vanish(operator: OperatorProcess, kubectl: Kubectl, kind: str) -> None:
+    """Remove a CRD; until then the operator was allowed all that it did."""
+    assert operator.refusals() == []
+    kubectl.run("delete", "-f", str(crd_file(kind)))
 
 
 def a_service(**spec: Any) -> Manifest:
