@@ -158,7 +158,7 @@ def test_a_topology_of_a_config_map_is_in_the_bundle_once_it_bears_the_label(pla
     )
 
     assert eventually(lambda: known_at(plant, edge_node) == ["m1"], 180)
-    assert eventually(lambda: plant.condition("sgraph", "line", "Accepted").get("status") == "True")
+    assert eventually(lambda: plant.condition("sgraph", "line", "Accepted").get("status") == "True", 180)
 
 
 def test_the_younger_of_two_services_is_refused_a_port_at_that_site_only(scene: Scene, edge_node: str) -> None:
