@@ -19,7 +19,7 @@ from tests.reconcile.in_memory import DiedError, InMemoryCluster, failing_at
 from tests.reconcile.operator_in_memory import OperatorInMemory, reconciled
 
 SETTINGS = Settings(verification_concurrency=16)
-REQUESTS = range(1, 36)
+REQUESTS = range(1, 37)
 """More than it takes from the first list to a Job (the test makes sure), the removal of an obsolete one included."""
 LATER = "2026-01-01T00:20:00Z"
 
