@@ -186,6 +186,7 @@ class SiteAgent:
 
     def _books(self) -> BooksStatus:
         fold = self._pipeline.fold
+        fold.settle()
         db = self._spool.ledger.db
         told = {
             book: n

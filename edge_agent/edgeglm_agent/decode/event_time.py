@@ -1,16 +1,14 @@
 """When a payload says that it was measured, in nanoseconds since the epoch."""
 
-import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from edgeglm_agent.decode.json_payload import NUMERIC
 from edgeglm_agent.decode.refused import Reason, Refused
 
-_LATEST_SECONDS: Final = 4_102_444_800  # the year 2100: what lies beyond is no time but a wrong unit
+_LATEST_NANOS: Final = 4_102_444_800 * 1_000_000_000  # the year 2100: what lies beyond is no time but a wrong unit
 _DIGITS: Final = re.compile(r"[0-9]{1,19}")
 """Nanoseconds come as text, too, and they alone: beyond 2**53 many writers of JSON cannot write them as a number."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,22 +16,29 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def event_time_ns(value: Any, time_format: str) -> int:  # noqa: ANN401 - the shape of JSON
     """Read a timestamp; raises Refused when it is none of that format."""
-    nanos = _READERS[time_format](value)
-    if not 0 <= nanos < _LATEST_SECONDS * 1_000_000_000:
-        raise Refused(Reason.TIMESTAMP)
-    return nanos
+    return time_reader(time_format)(value)
+
+
+def time_reader(time_format: str) -> Callable[[Any], int]:
+    """Return what reads timestamps of a format, and raises Refused for what is none."""
+    read = _READERS[time_format]
+
+    def time_ns(value: Any) -> int:  # noqa: ANN401 - the shape of JSON
+        nanos = read(value)
+        if not 0 <= nanos < _LATEST_NANOS:
+            raise Refused(Reason.TIMESTAMP)
+        return nanos
+
+    return time_ns
 
 
 def _scaled(value: Any, nanos: int) -> int:  # noqa: ANN401 - the shape of JSON
-    if type(value) not in NUMERIC:
-        raise Refused(Reason.TIMESTAMP)
-    if isinstance(value, int):
+    if type(value) is float and -_LATEST_NANOS <= value * nanos <= _LATEST_NANOS:
+        # A float of seconds carries some 200 ns of noise; microseconds are what it can honestly say.
+        return round(value * nanos / 1_000) * 1_000
+    if type(value) is int:
         return value * nanos
-    if not math.isfinite(value) or abs(value) * nanos > _LATEST_SECONDS * 1_000_000_000:
-        raise Refused(Reason.TIMESTAMP)
-    # A float of seconds carries some 200 ns of noise; microseconds are what it can honestly say.
-    microseconds: int = round(value * nanos / 1_000)
-    return microseconds * 1_000
+    raise Refused(Reason.TIMESTAMP)
 
 
 def _nanoseconds(value: Any) -> int:  # noqa: ANN401 - the shape of JSON

@@ -36,6 +36,11 @@ class IdTemplate:
         names = self._pieces[1::2]
         self._places = tuple((name, compile_path(name) if _is_path(name) else None) for name in names)
 
+    @property
+    def of_topic(self) -> bool:
+        """Whether the topic alone says it."""
+        return all(get is None for _, get in self._places)
+
     def words(self, captures: Captures, place: Place) -> tuple[str, ...]:
         """Return what a message says in the places of the template; raises Refused when that is no text."""
         return tuple(_text(captures[name] if get is None else get(place)) for name, get in self._places)

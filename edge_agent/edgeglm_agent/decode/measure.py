@@ -74,7 +74,8 @@ def _number(value: Any) -> float:  # noqa: ANN401 - the shape of JSON
     if not -LARGEST_MAGNITUDE <= value <= LARGEST_MAGNITUDE:
         strange = isinstance(value, float) and not math.isfinite(value)
         raise Refused(Reason.NOT_FINITE if strange else Reason.OUT_OF_RANGE)
-    return float(value)
+    # Of 0.0 and -0.0, which are equal, the order of arrival would decide which one is the least.
+    return float(value) + 0.0
 
 
 def _boolean(value: Any) -> float:  # noqa: ANN401 - the shape of JSON

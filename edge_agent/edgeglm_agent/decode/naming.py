@@ -23,6 +23,11 @@ class EntityName:
         self._template = IdTemplate(ref.id)
         self._known = lru_cache(MAX_KNOWN_ENTITIES)(self._entity)
 
+    @property
+    def of_topic(self) -> bool:
+        """Whether the topic alone says the id."""
+        return self._template.of_topic
+
     def of(self, captures: Captures, place: Place) -> Entity:
         """Return the entity; raises Refused when it has no usable id."""
         return self._known(self._template.words(captures, place))
@@ -43,6 +48,11 @@ class RelationName:
         self._op_from = relation.op_from
         self._said = compile_path(relation.op_from.path) if relation.op_from else None
 
+    @property
+    def of_topic(self) -> bool:
+        """Whether the topic alone says all of it."""
+        return self._said is None and self._to.of_topic
+
     def of(self, captures: Captures, place: Place) -> Relation:
         """Return what a message says of it; raises Refused."""
         return Relation(self._type, self._to.of(captures, place), self._op_of(place), self._ttl_ns)
@@ -62,6 +72,11 @@ class Naming:
     def __init__(self, source: Source) -> None:
         self._entity = EntityName(source.entity)
         self._relations = tuple(RelationName(relation, source.kind) for relation in source.relations)
+
+    @property
+    def of_topic(self) -> bool:
+        """Whether the topic alone says all of them."""
+        return self._entity.of_topic and all(relation.of_topic for relation in self._relations)
 
     def entity(self, captures: Captures, place: Place) -> Entity:
         """Return whom a message, or an item of it, speaks of; raises Refused."""

@@ -52,6 +52,12 @@ def compile_path(text: str) -> Getter:
     return get
 
 
+def member_of(text: str) -> str | None:
+    """Return the name that a path of one step has, `rms` of `$.rms`; None for longer ones and for indices."""
+    steps = _steps(text)
+    return steps[0] if len(steps) == 1 and isinstance(steps[0], str) else None
+
+
 def compile_for_each(text: str) -> Callable[[Any], list[Any]]:
     """Turn the path of `forEach` into a function that lists the items, or raises Refused.
 

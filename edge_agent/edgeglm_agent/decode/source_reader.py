@@ -5,7 +5,10 @@ from typing import Final, Protocol
 
 from edgeglm_agent.decode.id_template import Captures
 from edgeglm_agent.decode.json_source import JsonReader
-from edgeglm_agent.decode.observation import Decoded
+from edgeglm_agent.decode.naming import Naming
+from edgeglm_agent.decode.observation import Decoded, Observation
+from edgeglm_agent.decode.path import Place
+from edgeglm_agent.decode.plain import PlainNumbers, is_plain
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.decode.senml_source import SenmlReader
 from edgeglm_agent.decode.sensor_things import SensorThingsReader
@@ -33,6 +36,9 @@ class SourceReader:
         self.topic = topic_of(source)
         self._known = lru_cache(MAX_KNOWN_TOPICS)(self.topic.match)
         self._format = _FORMATS[source.format](source)
+        self.plain = PlainNumbers(source) if is_plain(source) else None
+        """Reads what is plain, when the topic says the rest."""
+        self._naming = Naming(source)
 
     def read(self, topic: str, payload: bytes, arrived_ns: int) -> Decoded:
         """Understand one message whose topic matches; raises Refused when nothing of it can be used."""
@@ -42,7 +48,19 @@ class SourceReader:
             raise Refused(Reason.UNMATCHED)
         return self._format.read(captures, payload, arrived_ns)
 
+    def about(self, topic: str) -> Observation | None:
+        """Return what a topic alone says: an observation without readings or time; None when it does not say enough."""
+        naming, captures = self._naming, self.topic.match(topic)
+        if captures is None or not naming.of_topic:
+            return None
+        try:
+            entity, relations = naming.entity(captures, _NOWHERE), naming.relations(captures, _NOWHERE)
+        except Refused:
+            return None
+        return Observation(self.source.name, entity, 0, (), relations)
 
+
+_NOWHERE: Final = Place(None, None)
 _FORMATS: Final[dict[str, type[FormatReader]]] = {
     "JSON": JsonReader,
     "SenML": SenmlReader,

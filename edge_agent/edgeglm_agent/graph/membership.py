@@ -36,6 +36,14 @@ class Membership:
         said = [each.to.id for each in observation.relations if each.to.type == self._type and not each.op]
         return min(said) if said else self.of_entity(observation.entity.id, observation.event_ns, relations)
 
+    def fixed(self, observation: Observation) -> str | None:
+        """Return the partition of an observation where no relation that comes or goes can change it."""
+        entity = observation.entity
+        settled = self._type is None or entity.type == self._type or entity.id in self._known
+        if settled or any(each.to.type == self._type and not each.op for each in observation.relations):
+            return self.of_observation(observation, Relations())
+        return None
+
     def of_entity(self, entity: str, at_ns: int, relations: Relations) -> str:
         """Return the partition of an entity at a moment, as far as topology and relations tell."""
         if self._type is None or entity in self._known or not relations.related:

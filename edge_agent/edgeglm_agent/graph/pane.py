@@ -1,5 +1,6 @@
 """A pane: what was observed in one slice of event time, as mergeable statistics and a set of relations."""
 
+from collections.abc import Sequence
 from copy import copy
 
 import msgspec
@@ -7,7 +8,8 @@ import msgspec
 from edgeglm_agent.decode.observation import Observation, Reading
 from edgeglm_agent.graph.happened import Happened, happened, merge_happened
 from edgeglm_agent.graph.remark import merge_remarks, remark
-from edgeglm_agent.graph.stat import Stat, merge_stats, stat_of
+from edgeglm_agent.graph.stat import Moments, Stat, merge_stats, stat_of
+from edgeglm_api.sensor_graph import Limits
 
 
 class Pane(msgspec.Struct):
@@ -51,9 +53,16 @@ class Pane(msgspec.Struct):
         """Note that an entity was heard."""
         self._merge_heard(observation.source, observation.entity.id, observation.event_ns)
 
-    def count(self, source: str) -> None:
-        """Account for one message here: a message may say many things, but it is windowed once."""
-        self.messages[source] = self.messages.get(source, 0) + 1
+    def measure(self, entity: str, name: str, values: Sequence[float], moments: Moments, limits: Limits) -> None:
+        """Take in what was measured of one property of an entity that is known, a value for each moment."""
+        properties = self.stats.setdefault(entity, {})
+        if name not in properties:
+            properties[name] = Stat.nothing()
+        properties[name].take_all(values, moments, limits)
+
+    def count(self, source: str, messages: int = 1) -> None:
+        """Account for messages here: a message may say many things, but it is windowed once."""
+        self.messages[source] = self.messages.get(source, 0) + messages
 
     def merge(self, other: "Pane") -> None:
         """Take another pane of the same partition in."""

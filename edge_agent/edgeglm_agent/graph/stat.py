@@ -6,13 +6,16 @@ question).
 """
 
 import math
-from typing import Final
+from collections.abc import Sequence
+from operator import mul
+from typing import Final, Self
 
 import msgspec
 
 from edgeglm_api.sensor_graph import Limits
 
 _SCALE_BITS: Final = 64
+_SCALE: Final = 2.0**_SCALE_BITS
 _NANOS_PER_MILLI: Final = 1_000_000
 
 
@@ -34,6 +37,26 @@ class Back(msgspec.Struct, frozen=True, array_like=True):
     last_ns: int
 
 
+class Moments:
+    """When some readings were made: what the sums over their times need, once for all that was measured then."""
+
+    __slots__ = ("base", "last_ns", "since", "sum_t", "sum_tt", "times")
+
+    def __init__(self, times: Sequence[int]) -> None:
+        self.times = times
+        self.last_ns = max(times)
+        self.base = times[0] // _NANOS_PER_MILLI
+        """In milliseconds. Counted from there, times are small numbers, whose products cost little."""
+        self.since = [at // _NANOS_PER_MILLI - self.base for at in times]
+        n, base, since = len(times), self.base, sum(self.since)
+        self.sum_t = n * base + since
+        self.sum_tt = n * base * base + 2 * base * since + sum(map(mul, self.since, self.since))
+
+    def last_of(self, values: Sequence[float]) -> float:
+        """Return the value of the last moment, the larger one when there are two."""
+        return max(value for at, value in zip(self.times, values, strict=True) if at == self.last_ns)
+
+
 class Stat(msgspec.Struct, array_like=True):
     """A mergeable summary of the readings of one series; an accumulator of the pane that it belongs to."""
 
@@ -53,6 +76,11 @@ class Stat(msgspec.Struct, array_like=True):
     """By how much the value has to be back for a breach to end."""
     backs: tuple[Back, ...] = ()
     """With hysteresis only."""
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """Return the summary of no reading: an accumulator to begin with."""
+        return cls(0, math.inf, -math.inf, -1, 0.0, 0, 0, 0, 0)
 
     @property
     def mean(self) -> float:
@@ -79,6 +107,29 @@ class Stat(msgspec.Struct, array_like=True):
         self.sum_t += millis
         self.sum_tt += millis * millis
         self.sum_tv += millis * scaled
+        self._hold(value, event_ns, limits)
+
+    def take_all(self, values: Sequence[float], moments: Moments, limits: Limits) -> None:
+        """Take some readings in, a value for each moment: to the bit what taking each of them comes to."""
+        lowest, highest, last = min(values), max(values), moments.last_of(values)
+        scaled = [int(value * _SCALE) for value in values]
+        total = sum(scaled)
+        self.n += len(values)
+        self.min = min(self.min, lowest)
+        self.max = max(self.max, highest)
+        if moments.last_ns > self.last_ns or (moments.last_ns == self.last_ns and last > self.last):
+            self.last_ns, self.last = moments.last_ns, last
+        self.sum_v += total
+        self.sum_t += moments.sum_t
+        self.sum_tt += moments.sum_tt
+        self.sum_tv += moments.base * total + sum(map(mul, moments.since, scaled))
+        # A limit that neither of these two passes is passed by none between them.
+        if not (limits.hysteresis is limits.rate is None) or _passed(lowest, limits) or _passed(highest, limits):
+            for value, at in zip(values, moments.times, strict=True):
+                self._hold(value, at, limits)
+
+    def _hold(self, value: float, event_ns: int, limits: Limits) -> None:
+        """Hold a reading against its limits."""
         if passed := _passed(value, limits):
             self.breaches = _merge_breaches(self.breaches, _breaches(passed, event_ns))
         if limits.rate is not None:

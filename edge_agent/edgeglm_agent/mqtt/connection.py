@@ -238,7 +238,7 @@ class Connection:
         self._hand_over(lambda: [self._entry(_sifted(message))], acknowledge)
 
     def _on_batch(self, sieve: Sieve, batch: list[Sifted]) -> None:
-        self._hand_over(lambda: [self._entry(each) for each in batch], partial(sieve.acknowledge, batch))
+        self._hand_over(lambda: self._entries(batch), partial(sieve.acknowledge, batch))
 
     def _hand_over(self, entries: Callable[[], list[Message]], acknowledge: Callable[[], object] | None) -> None:
         if not self._live.is_set():
@@ -260,6 +260,15 @@ class Connection:
             acknowledge()
         except _GONE:
             log.debug("an acknowledgement came too late for its connection")
+
+    def _entries(self, batch: list[Sifted]) -> list[Message]:
+        """Return what came together; none of it is too large, since it was sifted."""
+        now_ns, broker, number = self._clock(), self._hello.broker, self._number
+        return [
+            Message(now_ns, broker, number, said.packet_id, said.dup, said.topic, payload, len(payload), said.retained)
+            for said in batch
+            for payload in (said.payload,)
+        ]
 
     def _entry(self, said: Sifted) -> Message:
         size = len(said.payload)

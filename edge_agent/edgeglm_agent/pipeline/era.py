@@ -1,5 +1,7 @@
 """One set of rules of a graph, in force from a window boundary on."""
 
+from typing import Final
+
 import msgspec
 
 from edgeglm_agent.decode.source_reader import SourceReader
@@ -12,6 +14,9 @@ from edgeglm_agent.identity import rule_digest
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_api.bundle import Graph
 from edgeglm_api.sensor_graph import Kind, Limits, Measurement
+
+MAX_AGE_SECONDS: Final = 7 * 86_400
+"""Beyond the session expiry: a device whose clock says 1970 must not hold the watermark back for ever."""
 
 
 class EraState(msgspec.Struct, frozen=True):
@@ -66,6 +71,18 @@ class Era:
     def kind_of(self, source: str) -> Kind:
         """Return what the messages of a source are."""
         return self._kinds[source]
+
+    def believes(self, event_ns: int, arrived_ns: int) -> bool:
+        """Tell whether a device's clock can be right."""
+        return -MAX_AGE_SECONDS * NANOS_PER_SECOND <= event_ns - arrived_ns <= self.skew_ns
+
+    def crosses(self, before_ns: int, after_ns: int) -> bool:
+        """Tell whether a series crosses a slice's border; the watermark matters only there."""
+        return (before_ns - self.lateness_ns) // self.slice_ns < (after_ns - self.lateness_ns) // self.slice_ns
+
+    def border_ns(self, event_ns: int) -> int:
+        """Return the next moment at which a series that has come so far crosses a border."""
+        return ((event_ns - self.lateness_ns) // self.slice_ns + 1) * self.slice_ns + self.lateness_ns
 
     def holds(self, source: str) -> bool:
         """Tell whether what a source says holds until it says something else."""

@@ -9,6 +9,7 @@ import msgspec
 from edgeglm_agent.decode.refused import Reason
 from edgeglm_agent.decode.topic import MAX_KNOWN_TOPIC_CHARS, MAX_KNOWN_TOPICS
 from edgeglm_agent.findings.obey import Said
+from edgeglm_agent.graph.loose import MAX_READINGS
 from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.relations import Relations
 from edgeglm_agent.graph.silence import waits
@@ -22,6 +23,7 @@ from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.dup_tail import DupTail
 from edgeglm_agent.pipeline.era import EraState
 from edgeglm_agent.pipeline.graph_fold import GraphFold
+from edgeglm_agent.pipeline.lane import Lane
 from edgeglm_agent.pipeline.whereabouts import Whereabouts
 from edgeglm_agent.spool.checkpoints import Snapshot
 from edgeglm_agent.spool.entry import Connected, Disconnected, Entry, Message, Redriven, Tick
@@ -29,6 +31,7 @@ from edgeglm_api.bundle import Bundle, Graph
 
 MAX_REDRIVEN: Final = 4096
 """More than are driven again at once; those of earlier times are out of the table."""
+MAX_LANES: Final = 16_384
 _NOWHERE: Final = ("", "")
 """Graph and source of messages that no source wants."""
 RELATIONS: Final = "\x1frelations"
@@ -71,10 +74,13 @@ class Fold:
         self.at_end = False
         """Whether all that there is was heard, as at the end of a recording: silence then means nothing."""
         self._routes: dict[str, _Routes] = {}
+        self._lanes: dict[str, Lane | None] = {}
+        """By topic; None where there is no short way."""
 
     def apply(self, bundle: Bundle) -> list[Closed]:
         """Take on a bundle: new graphs begin, changed ones cut over, the windows of those that are gone are closed."""
         self._routes.clear()
+        self._lanes.clear()
         wanted = {graph.uid: graph for graph in bundle.graphs}
         closed = [
             item for uid in self.graphs.keys() - wanted.keys() for item in self.graphs[uid].flush(self.state.now_ns)
@@ -90,6 +96,19 @@ class Fold:
         self.state.heard = {uid: heard for uid, heard in self.state.heard.items() if uid in wanted}
         return closed
 
+    def take_some(self, first: int, taken: Sequence[Entry]) -> tuple[int, Sequence[Closed]]:
+        """Fold entries in until one of them closes windows; return how many were taken, and those windows."""
+        for at, entry in enumerate(taken):
+            closed = self._take_shortly(first + at, entry)
+            if closed is None:
+                closed = self.take(first + at, entry)
+            if closed:
+                return at + 1, closed
+        for graph in self.graphs.values():
+            if graph.loose.readings > MAX_READINGS:
+                graph.settle()
+        return len(taken), ()
+
     def take(self, number: int, entry: Entry) -> list[Closed]:
         """Fold one entry in, and return the windows that it closes."""
         before, self.state.now_ns = self.state.now_ns, entry.arrived_ns
@@ -104,6 +123,11 @@ class Fold:
             for graph in self._heard():
                 closed += graph.tick(entry.arrived_ns, misses=not self.at_end)
         return closed
+
+    def settle(self) -> None:
+        """Let panes and books be as if all had come the long way: for who looks at them."""
+        for graph in self.graphs.values():
+            graph.settle()
 
     def drop(self, first: int, dropped: Sequence[Entry], reason: str) -> list[Closed]:
         """Pass over entries, as the policy of the spool says, and return the windows that are closed all the same.
@@ -130,6 +154,35 @@ class Fold:
             self.tail.is_redelivery(number, entry)
         elif isinstance(entry, Connected):
             self.tail.connected(entry)
+
+    def _take_shortly(self, number: int, entry: Entry) -> Sequence[Closed] | None:
+        """Fold a message in by its lane; None, and nothing done, when it has to go the long way."""
+        if type(entry) is not Message or entry.dup or entry.retained or entry.size != len(entry.payload):
+            return None
+        if entry.arrived_ns // NANOS_PER_SECOND != self.state.now_ns // NANOS_PER_SECOND:
+            return None  # time goes by for all
+        topic = entry.topic
+        lane = self._lanes[topic] if topic in self._lanes else self._find_lane(topic)
+        closed = lane.take(entry) if lane is not None else None
+        if closed is not None:
+            self.state.now_ns = entry.arrived_ns
+            self.tail.note(number, entry)
+        return closed
+
+    def _find_lane(self, topic: str) -> Lane | None:
+        routes = self._route(topic)
+        if len(routes) != 1 or any(topic == commanded for _, commanded in self._commanded):
+            lane = None
+        else:
+            graph, source = routes[0]
+            if len(graph.eras) > 1:
+                return None  # until nothing is open any more that is older than its rules
+            lane = graph.lane(source, topic)
+        if len(self._lanes) >= MAX_LANES:
+            self._lanes.clear()
+        if len(topic) <= MAX_KNOWN_TOPIC_CHARS:
+            self._lanes[topic] = lane
+        return lane
 
     def pending(self) -> dict[tuple[str, str], int]:
         """Return graph and source to the number of messages in open panes."""

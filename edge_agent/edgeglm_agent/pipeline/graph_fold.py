@@ -3,7 +3,6 @@
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
@@ -11,6 +10,8 @@ from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.graph.counter import rated
 from edgeglm_agent.graph.derive import derive
+from edgeglm_agent.graph.lag import Lag
+from edgeglm_agent.graph.loose import Loose
 from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.silence import heard_late, newly_missed
@@ -23,14 +24,12 @@ from edgeglm_agent.pipeline.births import LIFE, Births
 from edgeglm_agent.pipeline.books import Books
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import Era, EraState
+from edgeglm_agent.pipeline.lane import Lane, Leading
 from edgeglm_agent.pipeline.observe import observe
 from edgeglm_agent.pipeline.whereabouts import Whereabouts
 from edgeglm_agent.spool.entry import Message
 from edgeglm_api.bundle import Graph
 from edgeglm_api.sensor_graph import Kind, SourceLimits
-
-MAX_AGE_SECONDS: Final = 7 * 86_400
-"""Beyond the session expiry: a device whose clock says 1970 must not hold the watermark back for ever."""
 
 
 class GraphFold:
@@ -52,6 +51,8 @@ class GraphFold:
         self._heard = self._count_heard()
         self.touched = whereabouts.touched
         self._books = books
+        self.loose = Loose()
+        self._lag = Lag()
 
     @property
     def rules(self) -> Graph:
@@ -82,6 +83,21 @@ class GraphFold:
             self._books.bury(self.uid, source, refusal.reason, message)
             return []
 
+    def lane(self, source: str, topic: str) -> Lane | None:
+        """Return the short way for a topic, valid until the rules change; None when there is none."""
+        era = self.eras[-1]
+        reader = era.readers[source]
+        about = reader.about(topic) if reader.plain else None
+        name = era.membership.fixed(about) if about else None
+        if reader.plain is None or about is None or name is None:
+            return None
+        return Lane(era, Leading(name, self.partitions, self.loose, self._advance), reader.plain, about)
+
+    def settle(self) -> None:
+        """Let panes and books be as if all had come the long way."""
+        for name in self.loose.partitions:
+            self._settle(name)
+
     def listen_again(self, now_ns: int) -> None:
         """Note that the broker can be heard again."""
         for name, partition in self.partitions.items():
@@ -110,6 +126,7 @@ class GraphFold:
         from_ns = -(-boundary // last.slice_ns) * last.slice_ns
         self.eras.append(Era(EraState(number=last.number + 1, from_ns=from_ns, rules=rules)))
         self.births.keep(self.eras[-1].with_births)
+        self._lag.forget()
         return self._forget_eras(now_ns)
 
     def replace_rules(self, rules: Graph) -> None:
@@ -179,8 +196,8 @@ class GraphFold:
     def _place(self, era: Era, observation: Observation, arrived_ns: int) -> "_Placed":
         # By whose word it comes or goes, the entity itself was not heard, and no clock but ours has gone on.
         heard = not observation.holds
-        if heard:
-            self._refuse_skew(observation, arrived_ns)
+        if heard and not self.eras[-1].believes(observation.event_ns, arrived_ns):
+            raise Refused(Reason.SKEW)
         kind = "State" if observation.holds else era.kind_of(observation.source)
         name = self._note(era, observation) if kind == "Relation" else self.whereabouts.of(era, observation)
         partition = self.whereabouts.partition(name)
@@ -226,7 +243,12 @@ class GraphFold:
         before = partition.hear(observation, arrived_ns, rare=rare)
         if before is None:
             self._heard[source] += 1
+            self._lag.forget()
         return before
+
+    @property
+    def _idle_ns(self) -> int:
+        return self.rules.window.idle_timeout_seconds * NANOS_PER_SECOND
 
     def _limits(self, source: str) -> SourceLimits:
         return self.eras[-1].readers[source].source.limits
@@ -248,28 +270,31 @@ class GraphFold:
         for reason in (*refused, *late):
             self.count(source, entries.REFUSED_READING + reason)
 
-    def _refuse_skew(self, observation: Observation, arrived_ns: int) -> None:
-        ahead = observation.event_ns - arrived_ns
-        if not -MAX_AGE_SECONDS * NANOS_PER_SECOND <= ahead <= self.eras[-1].skew_ns:
-            raise Refused(Reason.SKEW)
+    def _settle(self, name: str) -> None:
+        for source, messages in self.loose.settle(name).items():
+            self.count(source, entries.RECEIVED, messages)
+            self.touched.add(name)
 
     def _note(self, era: Era, observation: Observation) -> str:
         name, moved = self.whereabouts.note(era, observation)
         if moved:
+            self.settle()  # sheets know the series of those who moved
             self._heard = self._count_heard()
         return name
 
     def _may_close(self, before: int | None, after: int) -> bool:
-        """Tell whether a series crossed a slice's border; the watermark matters only there."""
+        """Tell whether a window may be due because of a series."""
         if before is None or len(self.eras) > 1:
             return True
-        era = self.eras[-1]
-        return (before - era.lateness_ns) // era.slice_ns < (after - era.lateness_ns) // era.slice_ns
+        return self.eras[-1].crosses(before, after)
 
     def _advance(self, name: str, partition: Partition, now_ns: int) -> list[Closed]:
         before, heard = partition.watermark_ns, len(partition.series)
-        partition.advance(self.rules.window, now_ns, list(self._open_ends(partition)))
+        if not self._lag.holds(name, partition, now_ns - self._idle_ns):
+            partition.advance(self.rules.window, now_ns, list(self._open_ends(partition)))
+            self._lag.note(name, partition)
         if len(partition.series) < heard:
+            self._settle(name)
             self._heard = self._count_heard()
         closed: list[Closed] = []
         if partition.watermark_ns > before:
@@ -277,6 +302,8 @@ class GraphFold:
         return closed + self._look_back(name, partition, now_ns)
 
     def _close(self, name: str, partition: Partition, now_ns: int, *, until_ns: int) -> list[Closed]:
+        if any(end_ns <= until_ns for end_ns in self._open_ends(partition)):
+            self._settle(name)
         closed = [
             self._closed(window, era, partition)
             for era in self.eras

@@ -7,6 +7,7 @@ which the raw log is released.
 import logging
 import sqlite3
 from collections import deque
+from collections.abc import Iterable
 from itertools import takewhile
 from typing import Final
 
@@ -36,6 +37,9 @@ STEP_ENTRIES: Final = 2000
 STEP_NANOS: Final = NANOS_PER_SECOND // 20
 """When so much time went by, others have their turn at the ledger's thread: on a busy machine a step of many entries
 takes seconds, and the status waits for it."""
+TELL_NANOS: Final = NANOS_PER_SECOND // 4
+"""So long at most a window that was closed waits for others while there is a backlog: each commit writes all partitions
+that have changed."""
 STEP_WINDOWS: Final = 128
 """More are committed in several steps: their questions may be large, and in between somebody looks for room."""
 CHECKPOINT_ENTRIES: Final = 50_000
@@ -80,6 +84,10 @@ class Pipeline:
         self._saved_ns = clock()
         self._saved_eras: dict[str, bytes] = {}
         self._judged: list[Judged] = []
+        self._judged_ns = 0
+        """When the first of them was judged."""
+        self._owed = False
+        """Whether a commit has failed: what it holds comes first."""
         self._ahead: deque[Chunk] = deque()
         """What is read and not folded yet."""
         self._address = ""
@@ -125,12 +133,14 @@ class Pipeline:
 
         Raises sqlite3.OperationalError when the disk is full; the next step then begins with the same commit.
         """
-        if self._judged:
+        if self._owed:
             return self._commit(folded=0)
         if count_waiting(self._ledger.db) >= MAX_WAITING:
+            if self._judged:
+                return self._commit(folded=0)
             return Progress(crowded=True, awaits_time=self.fold.awaits_time)
         folded = self._fold()
-        if self._judged or self.fold.said or self._checkpoint_due():
+        if self._told_due() or self.fold.said or self._checkpoint_due():
             return self._commit(folded=folded)
         return Progress(folded=folded, awaits_time=self.fold.awaits_time)
 
@@ -182,11 +192,14 @@ class Pipeline:
         self._note_lost(chunk)
         old = self._too_old(chunk)
         self._judge(self.fold.drop(chunk.first, old, entries.TOO_OLD))
-        for at in range(len(old), len(chunk.entries)):
+        at = len(old)
+        while at < len(chunk.entries):
             if len(self._judged) >= STEP_WINDOWS:
                 self._ahead.appendleft(Chunk(chunk.first + at, chunk.entries[at:]))
                 return at
-            self._judge(self.fold.take(chunk.first + at, chunk.entries[at]))
+            taken, closed = self.fold.take_some(chunk.first + at, chunk.entries[at:])
+            self._judge(closed)
+            at += taken
         return len(chunk.entries)
 
     def _next_chunk(self) -> Chunk | None:
@@ -206,14 +219,23 @@ class Pipeline:
             log.error("%d entries of the raw log before %d are lost to damage", chunk.lost, chunk.first)
             self.fold.books.add("", "", entries.LOST, chunk.lost)
 
-    def _judge(self, closed: list[Closed]) -> None:
+    def _judge(self, closed: Iterable[Closed]) -> None:
         for item in closed:
+            if not self._judged:
+                self._judged_ns = self._clock()
             judged = judge(item, self._site)
             self.recent.note(item, judged)
             self.fold.books.add(
                 item.era.rules.uid, "", WINDOWS + (REVISED if judged.request.revision else judged.verdict)
             )
             self._judged.append(judged)
+
+    def _told_due(self) -> bool:
+        """Tell whether windows that were closed are to be told now; while there is a backlog, several are at once."""
+        if not self._judged:
+            return False
+        waited_ns = self._clock() - self._judged_ns
+        return len(self._judged) >= STEP_WINDOWS or not 0 <= waited_ns < TELL_NANOS or not self.backlog
 
     def _checkpoint_due(self) -> bool:
         behind = self.position - self._saved_position
@@ -224,6 +246,8 @@ class Pipeline:
     def _commit(self, *, folded: int) -> Progress:
         asked = [judged.request for judged in self._judged if judged.verdict == ASKED]
         eras = self._changed_eras()
+        self.fold.settle()
+        self._owed = True
         with self._ledger.transaction() as db:
             insert_requests(db, asked)
             for said in self.fold.said:
@@ -281,6 +305,7 @@ class Pipeline:
             graph.whereabouts.changed = False
             graph.births.changed = False
         self._judged.clear()
+        self._owed = False
         self._gone.clear()
         self._saved_eras.update(eras)
         self._saved_position, self._saved_ns = self.position, self._clock()

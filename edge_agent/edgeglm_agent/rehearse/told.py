@@ -51,6 +51,7 @@ class Told(msgspec.Struct, frozen=True):
 def told(replay: Replay, hours: float) -> Told:
     """Sum a replay up."""
     fold = replay.pipeline.fold
+    fold.settle()
     counts, pending = fold.books.all(), fold.pending()
     db, uses = replay.ledger.db, replay.uses
     return Told(

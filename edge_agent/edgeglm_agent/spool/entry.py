@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Message(msgspec.Struct, frozen=True, array_like=True, tag="m"):
+class Message(msgspec.Struct, frozen=True, array_like=True, tag="m", gc=False):
     """One received PUBLISH, undecoded."""
 
     arrived_ns: int

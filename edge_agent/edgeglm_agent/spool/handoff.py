@@ -121,5 +121,5 @@ class Handoff:
 
 
 def _bytes(entry: Entry) -> int:
-    message = entry.message if isinstance(entry, Redriven) else entry
-    return len(message.payload) + len(message.topic) + 200 if isinstance(message, Message) else 200
+    message = entry.message if type(entry) is Redriven else entry
+    return len(message.payload) + len(message.topic) + 200 if type(message) is Message else 200

@@ -1,6 +1,8 @@
 """Redeliveries are recognised; equal readings are not taken for them."""
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgeglm_agent.pipeline.dup_tail import TAIL_ENTRIES, DupTail
 from edgeglm_agent.spool.entry import Connected, Message
@@ -45,3 +47,20 @@ def test_the_tail_ends() -> None:
     tail.is_redelivery(1, delivered())
     tail.is_redelivery(TAIL_ENTRIES + 2, delivered(packet_id=9))
     assert not tail.is_redelivery(TAIL_ENTRIES + 3, delivered(connection=2, dup=True))
+
+
+packets_sent = st.tuples(
+    st.integers(0, 3), st.integers(1, 3), st.booleans(), st.sampled_from([2.0, 3.0]), st.integers(1, 5000)
+)
+
+
+@given(st.lists(packets_sent, max_size=30))
+def test_it_is_the_last_packet_with_an_id_that_counts(packets: list[tuple[int, int, bool, float, int]]) -> None:
+    tail, number = DupTail(), 0
+    last: dict[int, tuple[int, int, float]] = {}
+    for packet_id, connection, dup, rms, ahead in packets:
+        number += ahead
+        at, known, said = last.get(packet_id, (-TAIL_ENTRIES, connection, rms))
+        repeated = dup and number - at <= TAIL_ENTRIES and known != connection and said == rms and packet_id > 0
+        assert tail.is_redelivery(number, delivered(packet_id, connection, dup=dup, rms=rms)) == repeated
+        last[packet_id] = (number, connection, rms)

@@ -1,5 +1,6 @@
 """Statistics merge in any order to the same bits, and mean what they say."""
 
+import functools
 import statistics
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeglm_agent.graph.stat import Stat, merge_stats, stat_of
+from edgeglm_agent.graph.stat import Moments, Stat, merge_stats, stat_of
 from edgeglm_api.sensor_graph import Limits
 
 VALUES = st.floats(min_value=-1e15, max_value=1e15, allow_nan=False)
@@ -31,6 +32,24 @@ def test_taking_a_reading_in_is_merging_with_its_summary(stat: Stat, value: floa
     merged = merge_stats(stat, stat_of(value, at, limits))
     stat.take(value, at, limits)
     assert stat == merged
+
+
+@given(
+    st.none() | STATS,
+    st.lists(st.tuples(VALUES, st.sampled_from([7, 9]) | TIMES), min_size=1, max_size=12),
+    st.sampled_from([Limits(), LIMITS, msgspec.structs.replace(LIMITS, rate=1.0, hysteresis=2.0)]),
+)
+def test_taking_readings_in_together_is_taking_each(
+    stat: Stat | None, said: list[tuple[float, int]], limits: Limits
+) -> None:
+    together, each = (Stat.nothing() if stat is None else msgspec.structs.replace(stat) for _ in range(2))
+    together.take_all([value for value, _ in said], Moments([at for _, at in said]), limits)
+    for value, at in said:
+        each.take(value, at, limits)
+    assert together == each
+    if stat is None:
+        first, *others = [stat_of(value, at, limits) for value, at in said]
+        assert together == functools.reduce(merge_stats, others, first)
 
 
 @given(st.lists(VALUES, min_size=1, max_size=20))

@@ -1,0 +1,84 @@
+"""Plain sources: numbers at fixed places in JSON, of an entity that the topic names. Most of what sensors send is that.
+
+Such a payload is read here without making an observation of it, a value for each measurement. What is not as it should
+be is left to the reader of the format, which alone says what of it can be used, and why the rest cannot.
+"""
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, Final
+
+from edgeglm_agent.decode.event_time import time_reader
+from edgeglm_agent.decode.json_payload import NUMERIC, parse_json
+from edgeglm_agent.decode.measure import LARGEST_MAGNITUDE
+from edgeglm_agent.decode.path import Place, compile_path, member_of
+from edgeglm_agent.decode.refused import Refused
+from edgeglm_api.sensor_graph import Measurement, Source
+
+_STRANGE: Final = (Refused, LookupError, TypeError)
+"""A payload that is not as it should be: no JSON, nothing at a place, or a list where an object should be."""
+
+
+class PlainNumbers:
+    """Reads the payloads of one plain source."""
+
+    def __init__(self, source: Source) -> None:
+        self._values = _picker([each.path or "" for each in source.measurements])
+        self._bounds = tuple(map(_bounds, source.measurements))
+        self._time = _clock(source)
+
+    def read(self, payload: bytes, arrived_ns: int) -> tuple[int, Sequence[float]] | None:
+        """Return the time and the values of a payload; None when anything about it is strange."""
+        try:
+            document = parse_json(payload)
+            values = self._values(document)
+            event_ns = arrived_ns if self._time is None else self._time(document)
+        except _STRANGE:
+            return None
+        whole = False
+        for value, (least, most) in zip(values, self._bounds, strict=True):
+            kind = type(value)
+            if kind is not float:
+                if kind not in NUMERIC:
+                    return None
+                whole = True
+            if not least <= value <= most:
+                return None
+        return event_ns, (tuple(map(float, values)) if whole else values)
+
+
+def is_plain(source: Source) -> bool:
+    """Tell whether a source is one."""
+    return (
+        source.kind == "Telemetry"
+        and source.format == "JSON"
+        and not source.for_each
+        and not source.text
+        and bool(source.measurements)
+        and all(each.type == "Number" and not each.map and each.quality is None for each in source.measurements)
+        and source.limits.readings_per_second is None
+    )
+
+
+def _picker(paths: Sequence[str]) -> Callable[[Any], Sequence[Any]]:
+    """Return a function that finds all values of a payload, or raises one of what is strange."""
+    names = [name for path in paths if (name := member_of(path)) is not None]
+    if 1 < len(names) == len(paths):
+        return itemgetter(*names)
+    finds = [compile_path(path) for path in paths]
+    return lambda document: tuple(find(Place(document, document)) for find in finds)
+
+
+def _clock(source: Source) -> Callable[[Any], int] | None:
+    if source.timestamp is None:
+        return None
+    path, read = source.timestamp.path, time_reader(source.timestamp.format)
+    name, find = member_of(path), compile_path(path)
+    if name is not None:
+        return lambda document: read(document[name])
+    return lambda document: read(find(Place(document, document)))
+
+
+def _bounds(rules: Measurement) -> tuple[float, float]:
+    least = -LARGEST_MAGNITUDE if rules.min is None else max(rules.min, -LARGEST_MAGNITUDE)
+    return least, LARGEST_MAGNITUDE if rules.max is None else min(rules.max, LARGEST_MAGNITUDE)

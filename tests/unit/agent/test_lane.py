@@ -1,0 +1,183 @@
+"""The short way and the long one come to the same: windows, panes, books and dead letters, whatever is sent."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeglm_agent.pipeline.closed import Closed
+from edgeglm_agent.pipeline.fold import Fold
+from edgeglm_agent.spool.checkpoints import Snapshot
+from edgeglm_agent.spool.entry import Connected, Disconnected, Entry, Message, Tick
+from edgeglm_api.bundle import Bundle
+from edgeglm_api.sensor_graph import EntityRef, Limits, Measurement, SourceLimits, Timestamp, Window
+from tests.edge.bundles import a_bundle, a_graph, a_source
+
+from .observations import SECOND
+
+BROKER = "mqtt://127.0.0.1:1883"
+VALUES = (2, 2.0, 0.0, -0.0, 7.5, 12.0, 50, 51.0, -1.0, 10**30, True, None, "3", [1], {"x": 1})
+STRANGE = (
+    b"",
+    b"null",
+    b"[]",
+    b"\xff",
+    b'{"ts": 101.0, "rms": NaN, "temp": 1}',
+    b'{"ts": 101.0, "rms": 1, "rms": 2, "temp": 1}',
+    b'{"ts": 101.0, "temp": 1}',
+    b'{"rms": 1, "temp": 1}',
+    b'{"ts": "101", "rms": 1, "temp": 1}',
+    b'{"ts": 101.0, "rms": 1, "temp": 1, "deep": %s}' % (b"[" * 40 + b"]" * 40),
+    b'{"ts": 101.0, "rms": 1, "temp": 1, "long": 0.%s}' % (b"1" * 50),
+)
+
+
+def rules(**changes: Any) -> Bundle:
+    source = a_source(
+        measurements=(
+            Measurement(property="rms", path="$.rms", min=0.0, max=50.0, limits=Limits(high=7.1, hysteresis=1.0)),
+            Measurement(property="temp", path="$.temp", unit="Cel", limits=Limits(low=0.0)),
+        ),
+        **changes.pop("source", {}),
+    )
+    return a_bundle(a_graph(sources=(source,), **changes))
+
+
+BUNDLES = {
+    "plain": rules(),
+    "whole": rules(window=Window(size_seconds=2, allowed_lateness_seconds=1, idle_timeout_seconds=2)),
+    "sliding": rules(
+        window=Window(size_seconds=3, slide_seconds=1, allowed_lateness_seconds=1, idle_timeout_seconds=3)
+    ),
+    "revised": rules(
+        window=Window(
+            size_seconds=1, allowed_lateness_seconds=1, idle_timeout_seconds=2, late="Revise", late_within_seconds=4
+        )
+    ),
+    "expected": rules(source={"expect_every_seconds": 2}),
+    "few": rules(source={"limits": SourceLimits(entities=2)}),
+    "by arrival": rules(source={"timestamp": None}),
+    "millis": rules(source={"timestamp": Timestamp(path="$.ts", format="Milliseconds")}),
+    "of the payload": rules(source={"entity": EntityRef(type="Machine", id="{$.who}")}),
+}
+
+
+def a_payload(at: float, rms: Any, temp: Any) -> bytes:
+    return msgspec.json.encode({"ts": at, "rms": rms, "temp": temp, "who": "m1"})
+
+
+payloads = st.one_of(
+    st.builds(a_payload, st.floats(98, 112).map(lambda at: round(at, 3)), st.floats(0, 13), st.floats(-1, 40)),
+    st.builds(a_payload, st.integers(98, 112), st.sampled_from(VALUES), st.sampled_from(VALUES)),
+    st.sampled_from(STRANGE),
+)
+messages = st.builds(
+    lambda machine, payload, packet_id, odd: Message(
+        arrived_ns=0,
+        broker=BROKER,
+        connection=1 + odd % 2,
+        packet_id=packet_id,
+        dup=odd in {1, 2},
+        topic=f"plant/l{machine % 2}/m{machine}/vibration" if odd != 3 else "elsewhere",
+        payload=payload,
+        size=len(payload) + (odd == 4),
+        retained=odd == 5,
+    ),
+    st.integers(0, 4),
+    payloads,
+    st.integers(0, 6),
+    st.integers(0, 60),
+)
+others = st.sampled_from(
+    [Tick(0), Connected(0, BROKER, 1, resumed=True), Connected(0, BROKER, 2, resumed=False), Disconnected(0, BROKER, 1)]
+)
+streams = st.lists(st.tuples(st.one_of(*[messages] * 8, others), st.integers(0, 400)), max_size=60)
+
+
+def as_arrived(stream: Sequence[tuple[Entry, int]]) -> list[Entry]:
+    """Give entries the times of their arrival, so many milliseconds after one another."""
+    arrived, now_ns = list[Entry](), 100 * SECOND
+    for entry, millis in stream:
+        now_ns += millis * 1_000_000
+        arrived.append(msgspec.structs.replace(entry, arrived_ns=now_ns))
+    return arrived
+
+
+class LongFold(Fold):
+    """A fold without the short way."""
+
+    def _take_shortly(self, number: int, entry: Entry) -> Sequence[Closed] | None:  # noqa: ARG002 - as in the other
+        return None
+
+
+def told(fold: Fold, bundle: Bundle, entries: Sequence[Entry]) -> list[Any]:
+    fold.apply(bundle)
+    said, at = list[Any](), 0
+    while at < len(entries):
+        taken, closed = fold.take_some(1 + at, entries[at:])
+        at += taken
+        said += [(at, each.window, each.made, each.belated_ns) for each in closed]
+    fold.settle()
+    graph = fold.graphs[bundle.graphs[0].uid]
+    return [*said, fold.books.all(), fold.books.letters, fold.pending(), fold.state, graph.partitions, graph.touched]
+
+
+def assert_same(bundle: Bundle, entries: Sequence[Entry]) -> Fold:
+    short, long = (kind(Snapshot(1, b"", {}, {})) for kind in (Fold, LongFold))
+    for one, other in zip(told(short, bundle, entries), told(long, bundle, entries), strict=True):
+        assert one == other
+    return short
+
+
+@pytest.mark.parametrize("bundle", BUNDLES.values(), ids=BUNDLES)
+@settings(max_examples=60)
+@given(streams)
+def test_both_ways_come_to_the_same(bundle: Bundle, stream: list[tuple[Entry, int]]) -> None:
+    assert_same(bundle, as_arrived(stream))
+
+
+def steady(seconds: int) -> list[Entry]:
+    return as_arrived(
+        [
+            (_message(a_payload(100 + at / 5, 2.0 + at % 7, 20.0), topic=f"plant/l1/m{at % 3}/vibration"), 200)
+            for at in range(5 * seconds)
+        ]
+    )
+
+
+def _message(payload: bytes, topic: str) -> Message:
+    return Message(0, BROKER, 1, 0, dup=False, topic=topic, payload=payload, size=len(payload))
+
+
+@pytest.mark.parametrize("name", ["plain", "whole", "sliding", "expected", "by arrival"])
+def test_most_of_a_steady_stream_goes_the_short_way(name: str) -> None:
+    class Counting(Fold):
+        shortly = 0
+
+        def _take_shortly(self, number: int, entry: Entry) -> Sequence[Closed] | None:
+            closed = super()._take_shortly(number, entry)
+            self.shortly += closed is not None
+            return closed
+
+    fold, entries = Counting(Snapshot(1, b"", {}, {})), steady(40)
+    told(fold, BUNDLES[name], entries)
+    assert fold.shortly > len(entries) / 2
+    assert_same(BUNDLES[name], entries)
+
+
+def test_changed_rules_are_followed_at_once() -> None:
+    bundle, changed = rules(), rules(window=Window(size_seconds=2, allowed_lateness_seconds=1, idle_timeout_seconds=2))
+    folds = [kind(Snapshot(1, b"", {}, {})) for kind in (Fold, LongFold)]
+    entries = steady(30)
+    for fold in folds:
+        fold.apply(bundle)
+        for at, entry in enumerate(entries):
+            if at == 60:
+                fold.apply(changed)
+            fold.take_some(at, [entry])
+        fold.settle()
+    assert folds[0].graphs[bundle.graphs[0].uid].partitions == folds[1].graphs[bundle.graphs[0].uid].partitions
+    assert folds[0].books.all() == folds[1].books.all()
