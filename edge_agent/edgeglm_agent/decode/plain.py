@@ -24,7 +24,7 @@ class PlainNumbers:
 
     def __init__(self, source: Source) -> None:
         self._values = _picker([each.path or "" for each in source.measurements])
-        self._bounds = tuple(map(_bounds, source.measurements))
+        self._bounds = tuple(map(bounds_of, source.measurements))
         self._time = _clock(source)
 
     def read(self, payload: bytes, arrived_ns: int) -> tuple[int, Sequence[float]] | None:
@@ -48,10 +48,10 @@ class PlainNumbers:
 
 
 def is_plain(source: Source) -> bool:
-    """Tell whether a source is one."""
+    """Tell whether a source is one; of SenML, whether its packs can be."""
     return (
         source.kind == "Telemetry"
-        and source.format == "JSON"
+        and source.format in {"JSON", "SenML"}
         and not source.for_each
         and not source.text
         and bool(source.measurements)
@@ -79,6 +79,7 @@ def _clock(source: Source) -> Callable[[Any], int] | None:
     return lambda document: read(find(Place(document, document)))
 
 
-def _bounds(rules: Measurement) -> tuple[float, float]:
+def bounds_of(rules: Measurement) -> tuple[float, float]:
+    """Return the least and the largest value that is taken."""
     least = -LARGEST_MAGNITUDE if rules.min is None else max(rules.min, -LARGEST_MAGNITUDE)
     return least, LARGEST_MAGNITUDE if rules.max is None else min(rules.max, LARGEST_MAGNITUDE)

@@ -79,7 +79,7 @@ def _check_fields(fields: dict[str, Any]) -> None:
 
 def _record(base: dict[str, Any], fields: dict[str, Any], now_ns: int) -> Record:
     name = base.get("bn", "") + fields.get("n", "")
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise Refused(Reason.ENTITY)
     value, total = _value(base, fields), _sum(base, fields)
     if value is None and total is None:
@@ -87,7 +87,7 @@ def _record(base: dict[str, Any], fields: dict[str, Any], now_ns: int) -> Record
     return Record(
         name=name,
         unit=fields.get("u") or base.get("bu", ""),
-        time_ns=_time_ns(base.get("bt", 0) + fields.get("t", 0), now_ns),
+        time_ns=time_ns(base.get("bt", 0) + fields.get("t", 0), now_ns),
         value=value,
         sum=total,
     )
@@ -114,7 +114,13 @@ def _added(one: float | None, other: float | None) -> float | None:
     return (one or 0) + (other or 0)
 
 
-def _time_ns(seconds: float, now_ns: int) -> int:
+def is_name(text: str) -> bool:
+    """Tell whether a record may have this name, which begins with its base name."""
+    return _NAME.fullmatch(text) is not None
+
+
+def time_ns(seconds: float, now_ns: int) -> int:
+    """Return a time, which may be relative to now; raises Refused."""
     if not math.isfinite(seconds) or abs(seconds) >= _FURTHEST_SECONDS:
         raise Refused(Reason.TIMESTAMP)
     # A float of seconds carries some 200 ns of noise; microseconds are what it can honestly say.

@@ -3,6 +3,8 @@
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 from edgeglm_agent.decode.gathered import Gathered
 from edgeglm_agent.decode.id_template import Captures
 from edgeglm_agent.decode.json_payload import parse_json
@@ -12,7 +14,7 @@ from edgeglm_agent.decode.naming import Naming
 from edgeglm_agent.decode.observation import Decoded, Observation
 from edgeglm_agent.decode.path import Place
 from edgeglm_agent.decode.refused import Reason, Refused
-from edgeglm_agent.decode.senml import Record, Value, resolve
+from edgeglm_agent.decode.senml import Record, Value, is_name, resolve
 from edgeglm_agent.decode.unit import converted
 from edgeglm_api.sensor_graph import Measurement, Source
 
@@ -23,11 +25,19 @@ _NOWHERE: Final = Place(None, None)
 """Paths are for formats whose fields have no meaning of their own."""
 
 
+class Spoken(msgspec.Struct, frozen=True):
+    """What the name of a record stands for."""
+
+    about: Observation
+    """Without readings and time."""
+    rules: Measurement
+
+
 class SenmlReader:
     """Reads the SenML packs of one source."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        self.source = source.name
         self._naming = Naming(source)
         self._measures = tuple((Measure(each), NamePattern(each.name or "")) for each in source.measurements)
         self._known = lru_cache(MAX_KNOWN_NAMES)(self._find)
@@ -46,12 +56,23 @@ class SenmlReader:
                 gathered.refuse(refusal.reason)
         return gathered.decoded()
 
+    def spoken(self, captures: Captures, name: str, unit: str) -> Spoken | None:
+        """Return what a name stands for; None when it stands for nothing, or its values are not in our unit."""
+        found = self._find(name) if is_name(name) else None
+        if found is None or (unit and found[0].rules.unit not in {"", unit}):
+            return None
+        measure, named = found
+        try:
+            return Spoken(self._bare(0, {**captures, **named}), measure.rules)
+        except Refused:
+            return None
+
     def _gather(self, gathered: Gathered, captures: Captures, record: Record) -> None:
         find = self._known if len(record.name) <= MAX_KNOWN_NAME_CHARS else self._find
         if (found := find(record.name)) is not None:
             measure, named = found
             reading = measure.reading(_in_unit(measure.rules, record), _NOWHERE)
-            gathered.add(self._bare(record, {**captures, **named}), reading)
+            gathered.add(self._bare(record.time_ns, {**captures, **named}), reading)
 
     def _find(self, name: str) -> tuple[Measure, Captures] | None:
         """Return the first measurement that has this name, and what the name says beside it."""
@@ -61,11 +82,11 @@ class SenmlReader:
                 return measure, named
         return None
 
-    def _bare(self, record: Record, captures: Captures) -> Observation:
+    def _bare(self, event_ns: int, captures: Captures) -> Observation:
         return Observation(
-            source=self._source.name,
+            source=self.source,
             entity=self._naming.entity(captures, _NOWHERE),
-            event_ns=record.time_ns,
+            event_ns=event_ns,
             readings=(),
             relations=self._naming.relations(captures, _NOWHERE),
         )

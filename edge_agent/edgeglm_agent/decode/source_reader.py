@@ -36,8 +36,11 @@ class SourceReader:
         self.topic = topic_of(source)
         self._known = lru_cache(MAX_KNOWN_TOPICS)(self.topic.match)
         self._format = _FORMATS[source.format](source)
-        self.plain = PlainNumbers(source) if is_plain(source) else None
+        plain = is_plain(source)
+        self.numbers = PlainNumbers(source) if plain and source.format == "JSON" else None
         """Reads what is plain, when the topic says the rest."""
+        self.packs = self._format if plain and isinstance(self._format, SenmlReader) else None
+        """Knows what the names in plain packs stand for."""
         self._naming = Naming(source)
 
     def read(self, topic: str, payload: bytes, arrived_ns: int) -> Decoded:

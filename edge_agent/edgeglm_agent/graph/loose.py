@@ -3,6 +3,7 @@
 from typing import Final
 
 from edgeglm_agent.graph.sheet import Sheet
+from edgeglm_agent.graph.stat import Moments
 
 MAX_READINGS: Final = 100_000
 """Beyond it sheets are settled though nobody looks; some 70 bytes each."""
@@ -28,8 +29,11 @@ class Loose:
     def settle(self, partition: str) -> dict[str, int]:
         """Put all of a partition into its panes; return of how many messages of each source that was."""
         messages: dict[str, int] = {}
+        moments: Moments | None = None
         for sheet in self._sheets.pop(partition, ()):
-            messages[sheet.source] = messages.get(sheet.source, 0) + sheet.settle()
+            moments = sheet.settle(moments)
+            if sheet.messages:
+                messages[sheet.source] = messages.get(sheet.source, 0) + sheet.messages
         if not self._sheets:
             self.readings = 0
         return messages

@@ -4,13 +4,14 @@ Who looks at a pane has its sheets settled first. What is in them then is what w
 the same bits in any order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.graph.pane import Pane
-from edgeglm_agent.graph.partition import Series
+from edgeglm_agent.graph.partition import Series, series_key
 from edgeglm_agent.graph.stat import Moments
 from edgeglm_api.sensor_graph import Limits
 
@@ -27,6 +28,11 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     expected: bool = False
     """Whether somebody waits to hear of that entity."""
 
+    @property
+    def key(self) -> str:
+        """The name of its series."""
+        return series_key(self.about)
+
 
 class Sheet:
     """What one entity said of some properties together, for one pane."""
@@ -40,7 +46,7 @@ class Sheet:
         """Where it is found as long as it is not settled."""
         self.series = series
         self.times: list[int] = []
-        self.rows: list[Sequence[float]] = []
+        self.rows: list[Any] = []
         """Of each time, a value for each property."""
         self.messages = 0
         """How many messages are accounted for here."""
@@ -50,16 +56,31 @@ class Sheet:
         """By which it was said."""
         return self._target.about.source
 
-    def settle(self) -> int:
-        """Put it into its pane, and return how many messages were accounted for here."""
+    def settle(self, before: Moments | None) -> Moments | None:
+        """Put it into its pane; return its moments, which are often those of the sheet that was settled before it."""
+        self._home.clear()
+        times = self.times
+        if not times:
+            return before
+        moments = before if before is not None and before.times == times else Moments(times)
         pane, about = self._pane, self._target.about
-        moments = Moments(self.times)
         pane.add(about)
-        for (name, limits), values in zip(self._target.measured, zip(*self.rows, strict=True), strict=True):
+        for (name, limits), values in zip(self._target.measured, self._columns(), strict=True):
             pane.measure(about.entity.id, name, values, moments, limits)
         if self._target.expected:
             pane.hear(msgspec.structs.replace(about, event_ns=moments.last_ns))
         if self.messages:
             pane.count(about.source, self.messages)
-        self._home.clear()
-        return self.messages
+        return moments
+
+    def _columns(self) -> Iterable[Sequence[float]]:
+        return zip(*self.rows, strict=True)
+
+
+class Strip(Sheet):
+    """A sheet of one property: its rows are values."""
+
+    __slots__ = ()
+
+    def _columns(self) -> Iterable[Sequence[float]]:
+        return (self.rows,)

@@ -40,20 +40,24 @@ class Back(msgspec.Struct, frozen=True, array_like=True):
 class Moments:
     """When some readings were made: what the sums over their times need, once for all that was measured then."""
 
-    __slots__ = ("base", "last_ns", "since", "sum_t", "sum_tt", "times")
+    __slots__ = ("base", "last_at", "last_ns", "since", "sum_t", "sum_tt", "times")
 
     def __init__(self, times: Sequence[int]) -> None:
         self.times = times
-        self.last_ns = max(times)
-        self.base = times[0] // _NANOS_PER_MILLI
+        self.last_ns = last_ns = max(times)
+        self.last_at = times.index(last_ns) if times.count(last_ns) == 1 else None
+        """Which one it is; None when there are several."""
+        self.base = base = times[0] // _NANOS_PER_MILLI
         """In milliseconds. Counted from there, times are small numbers, whose products cost little."""
-        self.since = [at // _NANOS_PER_MILLI - self.base for at in times]
-        n, base, since = len(times), self.base, sum(self.since)
+        self.since = [at // _NANOS_PER_MILLI - base for at in times]
+        n, since = len(times), sum(self.since)
         self.sum_t = n * base + since
         self.sum_tt = n * base * base + 2 * base * since + sum(map(mul, self.since, self.since))
 
     def last_of(self, values: Sequence[float]) -> float:
         """Return the value of the last moment, the larger one when there are two."""
+        if self.last_at is not None:
+            return values[self.last_at]
         return max(value for at, value in zip(self.times, values, strict=True) if at == self.last_ns)
 
 

@@ -24,6 +24,7 @@ from edgeglm_agent.pipeline.dup_tail import DupTail
 from edgeglm_agent.pipeline.era import EraState
 from edgeglm_agent.pipeline.graph_fold import GraphFold
 from edgeglm_agent.pipeline.lane import Lane
+from edgeglm_agent.pipeline.pack_lane import PackLane
 from edgeglm_agent.pipeline.whereabouts import Whereabouts
 from edgeglm_agent.spool.checkpoints import Snapshot
 from edgeglm_agent.spool.entry import Connected, Disconnected, Entry, Message, Redriven, Tick
@@ -74,7 +75,7 @@ class Fold:
         self.at_end = False
         """Whether all that there is was heard, as at the end of a recording: silence then means nothing."""
         self._routes: dict[str, _Routes] = {}
-        self._lanes: dict[str, Lane | None] = {}
+        self._lanes: dict[str, Lane | PackLane | None] = {}
         """By topic; None where there is no short way."""
 
     def apply(self, bundle: Bundle) -> list[Closed]:
@@ -169,7 +170,7 @@ class Fold:
             self.tail.note(number, entry)
         return closed
 
-    def _find_lane(self, topic: str) -> Lane | None:
+    def _find_lane(self, topic: str) -> Lane | PackLane | None:
         routes = self._route(topic)
         if len(routes) != 1 or any(topic == commanded for _, commanded in self._commanded):
             lane = None

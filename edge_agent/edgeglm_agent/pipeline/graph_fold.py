@@ -26,6 +26,7 @@ from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import Era, EraState
 from edgeglm_agent.pipeline.lane import Lane, Leading
 from edgeglm_agent.pipeline.observe import observe
+from edgeglm_agent.pipeline.pack_lane import PackLane
 from edgeglm_agent.pipeline.whereabouts import Whereabouts
 from edgeglm_agent.spool.entry import Message
 from edgeglm_api.bundle import Graph
@@ -83,15 +84,22 @@ class GraphFold:
             self._books.bury(self.uid, source, refusal.reason, message)
             return []
 
-    def lane(self, source: str, topic: str) -> Lane | None:
+    def lane(self, source: str, topic: str) -> Lane | PackLane | None:
         """Return the short way for a topic, valid until the rules change; None when there is none."""
         era = self.eras[-1]
         reader = era.readers[source]
-        about = reader.about(topic) if reader.plain else None
-        name = era.membership.fixed(about) if about else None
-        if reader.plain is None or about is None or name is None:
+        if reader.packs is not None:
+            return PackLane(era, self._leading, reader.packs, topic)
+        about = reader.about(topic) if reader.numbers is not None else None
+        leading = self._leading(about) if about is not None else None
+        if reader.numbers is None or about is None or leading is None:
             return None
-        return Lane(era, Leading(name, self.partitions, self.loose, self._advance), reader.plain, about)
+        return Lane(era, leading, reader.numbers, about)
+
+    def _leading(self, about: Observation) -> Leading | None:
+        """Return where a lane leads; None where relations that come and go decide that."""
+        name = self.eras[-1].membership.fixed(about)
+        return None if name is None else Leading(name, self.partitions, self.loose, self._advance)
 
     def settle(self) -> None:
         """Let panes and books be as if all had come the long way."""

@@ -14,7 +14,7 @@ import msgspec
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.plain import PlainNumbers
 from edgeglm_agent.graph.loose import Loose
-from edgeglm_agent.graph.partition import Partition, series_key
+from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.sheet import Sheet, Target
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import Era
@@ -29,7 +29,22 @@ class Leading(msgspec.Struct, frozen=True):
     name: str
     partitions: Mapping[str, Partition]
     loose: Loose
-    advance: Callable[[str, Partition, int], list[Closed]]
+    move: Callable[[str, Partition, int], list[Closed]]
+
+    def advance(self, now_ns: int) -> list[Closed]:
+        """Move the watermark as far as it goes, and return the windows that this closes."""
+        return self.move(self.name, self.partitions[self.name], now_ns)
+
+    def open(self, kind: type[Sheet], era: int, number: int, target: Target, home: dict[int, Sheet]) -> Sheet | None:
+        """Return a new sheet for a pane that is open and an entity that is heard; None when either is not so."""
+        partition = self.partitions.get(self.name)
+        pane = partition.panes.get(era, {}).get(number) if partition else None
+        series = partition.series.get(target.key) if partition else None
+        if pane is None or series is None:
+            return None
+        sheet = home[number] = kind(pane, series, target, home)
+        self.loose.add(self.name, sheet)
+        return sheet
 
 
 class Lane:
@@ -39,7 +54,6 @@ class Lane:
         self._to = leading
         self._era = era
         self._read = numbers.read
-        self._key = series_key(about)
         measured = tuple((each.property, each.limits) for each in era.readers[about.source].source.measurements)
         self._target = Target(about, measured, expected=about.source in era.expected)
         self._sheets: dict[int, Sheet] = {}
@@ -71,17 +85,7 @@ class Lane:
         self._border_ns = era.border_ns(event_ns)
         if not era.crosses(before, event_ns):
             return NOTHING
-        return self._to.advance(self._to.name, self._to.partitions[self._to.name], arrived_ns)
+        return self._to.advance(arrived_ns)
 
     def _open(self, number: int) -> Sheet | None:
-        """Return a new sheet for a pane that is open and an entity that is heard; None when either is not so."""
-        partition = self._to.partitions.get(self._to.name)
-        if partition is None:
-            return None
-        pane = partition.panes.get(self._era.number, {}).get(number)
-        series = partition.series.get(self._key)
-        if pane is None or series is None:
-            return None
-        sheet = self._sheets[number] = Sheet(pane, series, self._target, self._sheets)
-        self._to.loose.add(self._to.name, sheet)
-        return sheet
+        return self._to.open(Sheet, self._era.number, number, self._target, self._sheets)

@@ -106,6 +106,50 @@ def as_arrived(stream: Sequence[tuple[Entry, int]]) -> list[Entry]:
     return arrived
 
 
+PACKS = a_bundle(
+    a_graph(
+        sources=(
+            a_source(
+                topic="plant/{line}/{machine}/vibration",
+                format="SenML",
+                entity=EntityRef(type="Machine", id="{machine}"),
+                measurements=tuple(
+                    Measurement(
+                        property=name, name=f"urn:{{mac}}:{name}", unit="Cel", max=50.0, limits=Limits(high=7.1)
+                    )
+                    for name in ("t0", "t1")
+                ),
+                timestamp=None,
+            ),
+        )
+    )
+)
+records = st.fixed_dictionaries(
+    {"n": st.sampled_from(["t0", "t0", "t1", "t1", "t2", "", "?"]), "v": st.integers(0, 9) | st.floats(0, 60)},
+    optional={"t": st.integers(-2, 3) | st.sampled_from([0.5, True, "1", 1e12])},
+)
+plain_records = st.builds(
+    lambda n, t, v: {"n": n, "t": t, "v": v}, st.sampled_from(["t0", "t1"]), st.integers(-3, 3), st.floats(0, 13)
+)
+bases = st.builds(
+    lambda at, mac, unit: {"bn": f"urn:{mac}:", "bt": at} | ({"bu": unit} if unit else {}),
+    st.sampled_from([0, 2_000_000_000, "now", 1.5]),
+    st.sampled_from(["a", "a", "a", "b", "!"]),
+    st.sampled_from(["Cel", "Cel", "K", "", 7]),
+)
+packs = st.builds(
+    lambda base, said, odd: [*({**base, **each} for each in said[:1]), *said[1:]] if odd else [base, *said],
+    bases,
+    st.lists(st.one_of(*[plain_records] * 12, records), max_size=6),
+    st.integers(0, 4),
+).map(msgspec.json.encode)
+pack_messages = st.builds(
+    lambda machine, payload: _message(payload, topic=f"plant/l1/m{machine}/vibration"),
+    st.integers(0, 1),
+    st.one_of(*[packs] * 9, st.sampled_from(STRANGE)),
+)
+
+
 class LongFold(Fold):
     """A fold without the short way."""
 
@@ -132,6 +176,22 @@ def assert_same(bundle: Bundle, entries: Sequence[Entry]) -> Fold:
     return short
 
 
+def shortly(bundle: Bundle, entries: Sequence[Entry]) -> int:
+    """How many go the short way."""
+
+    class Counting(Fold):
+        shortly = 0
+
+        def _take_shortly(self, number: int, entry: Entry) -> Sequence[Closed] | None:
+            closed = super()._take_shortly(number, entry)
+            self.shortly += closed is not None
+            return closed
+
+    fold = Counting(Snapshot(1, b"", {}, {}))
+    told(fold, bundle, entries)
+    return fold.shortly
+
+
 @pytest.mark.parametrize("bundle", BUNDLES.values(), ids=BUNDLES)
 @settings(max_examples=60)
 @given(streams)
@@ -154,17 +214,8 @@ def _message(payload: bytes, topic: str) -> Message:
 
 @pytest.mark.parametrize("name", ["plain", "whole", "sliding", "expected", "by arrival"])
 def test_most_of_a_steady_stream_goes_the_short_way(name: str) -> None:
-    class Counting(Fold):
-        shortly = 0
-
-        def _take_shortly(self, number: int, entry: Entry) -> Sequence[Closed] | None:
-            closed = super()._take_shortly(number, entry)
-            self.shortly += closed is not None
-            return closed
-
-    fold, entries = Counting(Snapshot(1, b"", {}, {})), steady(40)
-    told(fold, BUNDLES[name], entries)
-    assert fold.shortly > len(entries) / 2
+    entries = steady(40)
+    assert shortly(BUNDLES[name], entries) > len(entries) / 2
     assert_same(BUNDLES[name], entries)
 
 
@@ -181,3 +232,17 @@ def test_changed_rules_are_followed_at_once() -> None:
         fold.settle()
     assert folds[0].graphs[bundle.graphs[0].uid].partitions == folds[1].graphs[bundle.graphs[0].uid].partitions
     assert folds[0].books.all() == folds[1].books.all()
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(pack_messages, st.integers(0, 400)), max_size=40))
+def test_both_ways_come_to_the_same_for_packs(stream: list[tuple[Entry, int]]) -> None:
+    assert_same(PACKS, as_arrived(stream))
+
+
+def test_most_of_a_steady_stream_of_packs_goes_the_short_way() -> None:
+    said = [{"n": f"t{at % 2}", "t": -(at // 2), "v": 20.0 + at} for at in range(4)]
+    said[0] |= {"bn": "urn:a:", "bt": 0, "bu": "Cel"}
+    entries = as_arrived([(_message(msgspec.json.encode(said), "plant/l1/m1/vibration"), 300)] * 100)
+    assert shortly(PACKS, entries) > len(entries) / 2
+    assert_same(PACKS, entries)
