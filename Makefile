@@ -81,6 +81,9 @@ faults: $(READY) ## kills, power cuts, full and damaged spools at a site: KILLS=
 bench-agent: $(READY) ## what the agent takes from a broker beside mosquitto_sub, bare paho and Node-RED
 	$(BIN)/python -m bench.agent_ingest
 
+bench-stages: $(READY) ## what a message costs the agent, stage by stage, and a commit beside a bare write
+	$(BIN)/python -m bench.agent_stages
+
 bench-asking: $(READY) ## what the agent makes of an engine that bears far less than what waits: SECONDS=600 for long
 	$(BIN)/python -m bench.agent_asking $(if $(SECONDS),--seconds $(SECONDS))
 
@@ -102,4 +105,4 @@ bench-prompt: $(READY) ## what a question costs a vLLM beside compact JSON: ENDP
 demo: parts ## the whole system on this machine, from a custom resource to an answer (KEEP=1 leaves it running)
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-asking bench-batching bench-tokens bench-prompt eval faults screenshots demo
+.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-stages bench-asking bench-batching bench-tokens bench-prompt eval faults screenshots demo

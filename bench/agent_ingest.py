@@ -114,7 +114,7 @@ def measure(folder: Path, broker: Broker, agents: dict[str, AgentProcess], optio
     window_seconds = max(10, -(-span * lines // MOST_WINDOWS))
     load = Load(messages, options.entities, start=_start(span, window_seconds))
     for name, agent in agents.items():
-        agent.configure(_bundle(broker, window_seconds, site=name))
+        agent.configure(json_bundle(broker.url, window_seconds, site=name))
     peers = _peers(broker, messages)
     if not options.no_node_red:
         peers |= _node_red(folder, broker, messages, window_seconds)
@@ -146,7 +146,7 @@ def measure(folder: Path, broker: Broker, agents: dict[str, AgentProcess], optio
 def measure_senml(broker: Broker, agent: AgentProcess) -> Figures:
     """Return how fast packs are drained, and how much memory their series take."""
     load = SenmlLoad(PACKS, start=int(time.time()) - 120)
-    agent.configure(_senml_bundle(broker))
+    agent.configure(senml_bundle(broker.url))
     try:
         _first_start(agent)
         with step(f"publish {PACKS} packs"):
@@ -306,10 +306,10 @@ def _ratios(figures: Figures, agent: str) -> Figures:
     }
 
 
-def _bundle(broker: Broker, window_seconds: int, *, site: str = "agent") -> Bundle:
+def json_bundle(broker: str, window_seconds: int, *, site: str = "agent") -> Bundle:
     """A graph that keeps every machine of a line in its window, asks about each, and has nobody to ask."""
     graph = a_graph(
-        broker=BrokerRules(url=broker.url),
+        broker=BrokerRules(url=broker),
         sources=(STATES,),
         window=Window(
             size_seconds=window_seconds,
@@ -335,7 +335,7 @@ def _bundle(broker: Broker, window_seconds: int, *, site: str = "agent") -> Bund
     return a_bundle(graph, limits=bundle.limits, endpoints=endpoints, site=site, site_uid=f"bench-{site}")
 
 
-def _senml_bundle(broker: Broker) -> Bundle:
+def senml_bundle(broker: str) -> Bundle:
     """A graph of devices with many channels each, of which none is worth a question."""
     source = Source(
         name="packs",
@@ -348,7 +348,7 @@ def _senml_bundle(broker: Broker) -> Bundle:
         ),
     )
     window = Window(size_seconds=10, allowed_lateness_seconds=5, idle_timeout_seconds=10)
-    graph = a_graph(broker=BrokerRules(url=broker.url), sources=(source,), window=window, question=QUIET)
+    graph = a_graph(broker=BrokerRules(url=broker), sources=(source,), window=window, question=QUIET)
     limits = Limits(spool_max_bytes=1 << 34, max_concurrency=1)
     return a_bundle(graph, limits=limits, site="senml", site_uid="bench-senml")
 

@@ -24,7 +24,7 @@ def publish(host: str, port: int, load: Iterable[Sent]) -> int:
         connection.sendall(_CONNECT)
         _receive(connection, 4)
         for chunk in _chunks(load):
-            packets = (_packet(at + 1, sent) for at, sent in enumerate(chunk))
+            packets = (packet(at + 1, sent) for at, sent in enumerate(chunk))
             connection.sendall(b"".join(packets))
             _receive(connection, _PUBACK_BYTES * len(chunk))
             done += len(chunk)
@@ -38,7 +38,8 @@ def _chunks(load: Iterable[Sent]) -> Iterator[list[Sent]]:
         yield chunk
 
 
-def _packet(packet_id: int, sent: Sent) -> bytes:
+def packet(packet_id: int, sent: Sent) -> bytes:
+    """Return the bytes of one PUBLISH of QoS 1, as MQTT 3.1.1 has it."""
     topic = sent.topic.encode()
     length = 2 + len(topic) + 2 + len(sent.payload)
     header = bytes([_PUBLISH_QOS_1]) + _varint(length) + struct.pack("!H", len(topic))

@@ -10,7 +10,9 @@ when a packet that says DUP asks.
 
 from collections import deque
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from edgeglm_agent.spool.entry import Connected, Message
 
@@ -18,7 +20,7 @@ TAIL_ENTRIES: Final = 8192
 """More than any broker has in flight to us, and less than the 65,535 packet ids, so that no id is in it twice."""
 
 
-class _Seen(NamedTuple):
+class _Seen(msgspec.Struct, frozen=True, gc=False):
     broker: str
     packet_id: int
     number: int

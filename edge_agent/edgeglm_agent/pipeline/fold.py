@@ -75,6 +75,8 @@ class Fold:
         self.at_end = False
         """Whether all that there is was heard, as at the end of a recording: silence then means nothing."""
         self._routes: dict[str, _Routes] = {}
+        self._second = self.state.now_ns // NANOS_PER_SECOND
+        """The one that the last entry arrived in."""
         self._lanes: dict[str, Lane | PackLane | None] = {}
         """By topic; None where there is no short way."""
 
@@ -113,6 +115,7 @@ class Fold:
     def take(self, number: int, entry: Entry) -> list[Closed]:
         """Fold one entry in, and return the windows that it closes."""
         before, self.state.now_ns = self.state.now_ns, entry.arrived_ns
+        self._second = entry.arrived_ns // NANOS_PER_SECOND
         closed: list[Closed] = []
         if isinstance(entry, Message):
             closed += self._message(number, entry, self._deliver)
@@ -120,7 +123,7 @@ class Fold:
             closed += self._redriven(entry)
         else:
             self._notice(entry)
-        if before // NANOS_PER_SECOND != entry.arrived_ns // NANOS_PER_SECOND:
+        if before // NANOS_PER_SECOND != self._second:
             for graph in self._heard():
                 closed += graph.tick(entry.arrived_ns, misses=not self.at_end)
         return closed
@@ -139,6 +142,7 @@ class Fold:
         closed: list[Closed] = []
         for number, entry in enumerate(dropped, start=first):
             self.state.now_ns = entry.arrived_ns
+            self._second = entry.arrived_ns // NANOS_PER_SECOND
             if isinstance(entry, Message):
                 closed += self._message(number, entry, partial(self._drop, reason=reason))
             elif isinstance(entry, Redriven):
@@ -160,7 +164,7 @@ class Fold:
         """Fold a message in by its lane; None, and nothing done, when it has to go the long way."""
         if type(entry) is not Message or entry.dup or entry.retained or entry.size != len(entry.payload):
             return None
-        if entry.arrived_ns // NANOS_PER_SECOND != self.state.now_ns // NANOS_PER_SECOND:
+        if entry.arrived_ns // NANOS_PER_SECOND != self._second:
             return None  # time goes by for all
         topic = entry.topic
         lane = self._lanes[topic] if topic in self._lanes else self._find_lane(topic)
