@@ -13,7 +13,7 @@ from edgeglm_agent.pipeline.fold import Fold
 from edgeglm_agent.spool.checkpoints import Snapshot
 from edgeglm_agent.spool.entry import Connected, Disconnected, Entry, Message, Tick
 from edgeglm_api.bundle import Bundle
-from edgeglm_api.sensor_graph import EntityRef, Limits, Measurement, SourceLimits, Timestamp, Window
+from edgeglm_api.sensor_graph import EntityRef, FreeText, Limits, Measurement, SourceLimits, Timestamp, Window
 from tests.edge.bundles import a_bundle, a_graph, a_source
 
 from .observations import SECOND
@@ -61,6 +61,7 @@ BUNDLES = {
     "few": rules(source={"limits": SourceLimits(entities=2)}),
     "by arrival": rules(source={"timestamp": None}),
     "millis": rules(source={"timestamp": Timestamp(path="$.ts", format="Milliseconds")}),
+    "with free text": rules(source={"text": (FreeText(property="note", path="$.who"),)}),
     "of the payload": rules(source={"entity": EntityRef(type="Machine", id="{$.who}")}),
 }
 
