@@ -72,10 +72,11 @@ cluster-down: $(READY) ## stop it and leave nothing behind
 bench-operator: parts ## the operator on 100, 1,000 and 5,000 services beside the limits of the machine
 	$(BIN)/python -m bench.operator_scale
 
-faults: $(READY) ## kills, power cuts, full and damaged spools at a site: KILLS=200 of them, and what was seen
+faults: $(READY) ## kills, power cuts, full spools, wrong clocks and more at a site: KILLS=200 of them, and what was seen
 	mkdir -p build && rm -f build/faults.jsonl
 	EDGEGLM_KILLS=$(or $(KILLS),200) EDGEGLM_FAULT_REPORT=$(CURDIR)/build/faults.jsonl \
-	  $(BIN)/pytest -q tests/edge/test_faults.py tests/edge/test_spool_faults.py
+	  $(BIN)/pytest -q tests/edge/test_faults.py tests/edge/test_spool_faults.py \
+	    tests/edge/test_time_faults.py tests/edge/test_resource_faults.py
 	cat build/faults.jsonl
 
 bench-agent: $(READY) ## what the agent takes from a broker beside mosquitto_sub, bare paho and Node-RED
@@ -86,6 +87,9 @@ bench-stages: $(READY) ## what a message costs the agent, stage by stage, and a 
 
 bench-asking: $(READY) ## what the agent makes of an engine that bears far less than what waits: SECONDS=600 for long
 	$(BIN)/python -m bench.agent_asking $(if $(SECONDS),--seconds $(SECONDS))
+
+bench-soak: $(READY) ## whether the agent grows over a long stream: MINUTES=60 for long
+	$(BIN)/python -m bench.agent_soak $(if $(MINUTES),--minutes $(MINUTES))
 
 bench-batching: $(READY) ## sensor messages a second that become questions, beside one request a message
 	$(BIN)/python -m bench.agent_batching
@@ -106,3 +110,4 @@ demo: parts ## the whole system on this machine, from a custom resource to an an
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
 .PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-stages bench-asking bench-batching bench-tokens bench-prompt eval faults screenshots demo
+.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-asking bench-soak bench-batching bench-tokens bench-prompt eval faults screenshots demo

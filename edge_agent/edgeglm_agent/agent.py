@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgeglm_agent.clock import Clock
+from edgeglm_agent.clock import SteadyClock
 from edgeglm_agent.config.last_good import LastGood
 from edgeglm_agent.config.pins import Pins, RefusedGraph
 from edgeglm_agent.config.source import Source
@@ -20,6 +20,7 @@ from edgeglm_agent.control.maintenance import maintenance_routes
 from edgeglm_agent.control.socket import ControlSocket
 from edgeglm_agent.health.server import Probes, Server
 from edgeglm_agent.health.status import ConfigStatus, Status
+from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.mqtt.receiver import Receive
 from edgeglm_agent.page.routes import Sight, page_routes
 from edgeglm_agent.report.engines import look_at
@@ -41,7 +42,7 @@ class Agent:
         self,
         source: Source,
         data: Path,
-        clock: Clock,
+        clock: SteadyClock,
         *,
         trust: Trust,
         pins: Pins,
@@ -124,6 +125,7 @@ class Agent:
             endpoints=await site.endpoints(),
             brokers=site.brokers.status(),
             reports=self._reporter.status if self._reporter else None,
+            clock_jump_seconds=round(self._clock.jump_ns / NANOS_PER_SECOND),
             faults=site.faults,
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgeglm_agent.agent import Agent
-from edgeglm_agent.clock import system_clock
+from edgeglm_agent.clock import SteadyClock
 from edgeglm_agent.config.directory import read_directory
 from edgeglm_agent.config.options import (
     add_pin_options,
@@ -100,7 +100,7 @@ async def _run(options: argparse.Namespace) -> None:
 def _agent(options: argparse.Namespace) -> Agent:
     source, trust, pins = source_from(options), trust_from(options), pins_from(options)
     sender = sender_from(options)
-    return Agent(source, options.data, system_clock, trust=trust, pins=pins, receive=options.receive, sender=sender)
+    return Agent(source, options.data, SteadyClock(), trust=trust, pins=pins, receive=options.receive, sender=sender)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from edgeglm_agent.brokers import Brokers
-from edgeglm_agent.clock import Clock
+from edgeglm_agent.clock import Clock, SteadyClock
 from edgeglm_agent.config.verify import Verified
 from edgeglm_agent.control.dead_letters import DeadDesk
 from edgeglm_agent.control.findings import FindingsDesk
@@ -42,6 +42,7 @@ from edgeglm_agent.spool.dead_letters import count_dead
 from edgeglm_agent.spool.pseudonym_key import pseudonym_key
 from edgeglm_agent.spool.requests import count_late, count_waiting
 from edgeglm_agent.spool.spool import Spool
+from edgeglm_agent.timekeeper import Timekeeper
 from edgeglm_api.bundle import Bundle, Endpoint
 
 DRAIN_SECONDS: Final = 5.0
@@ -66,7 +67,7 @@ class Picture(NamedTuple):
 class SiteAgent:
     """Made on the event loop, run once."""
 
-    def __init__(self, data: Path, bundle: Bundle, clock: Clock, *, receive: Receive) -> None:
+    def __init__(self, data: Path, bundle: Bundle, clock: SteadyClock, *, receive: Receive) -> None:
         self._spool = Spool(data / f"{bundle.namespace}.{bundle.site_uid}")
         self._pipeline = _restored(self._spool, bundle, clock)
         docket = Docket(self._spool.ledger, clock)
@@ -78,6 +79,7 @@ class SiteAgent:
             on_progress=self._on_progress,
             listening=lambda: self._brokers.listening,
         )
+        self._timekeeper = Timekeeper(clock, self._spool, self._pipeline, lambda: self._brokers.listening)
         self._client = Client()
         self._gate = Gate(pseudonym_key(self._spool.folder))
         self._router = Router(self._client, self._gate, CountedSends(self._spool.desk, self._spool.ledger))
@@ -101,6 +103,7 @@ class SiteAgent:
                 working = [
                     self._tasks.create_task(self._driver.run(), name="fold"),
                     self._tasks.create_task(self._reasoner.run(), name="reason"),
+                    self._tasks.create_task(self._timekeeper.run(), name="time"),
                     self._tasks.create_task(self._watch_writer(), name="writer"),
                 ]
                 await stop.wait()

@@ -27,6 +27,8 @@ class AgentProcess:
         self.port = free_ports(1)[0]
         self.options: tuple[str, ...] = ()
         """More of `edgeglm-agent run`."""
+        self.inside: tuple[str, ...] = ()
+        """The command that runs it, if not we do."""
         self.environment = {"PYTHONWARNINGS": "error"}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -34,7 +36,7 @@ class AgentProcess:
         write_bundle(self.bundle_folder, bundle)
 
     def start(self, *, ready: bool = True) -> None:
-        argv = [sys.executable, "-m", "edgeglm_agent.main", "run"]
+        argv = [*self.inside, sys.executable, "-m", "edgeglm_agent.main", "run"]
         argv += ["--bundle", str(self.bundle_folder), "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
         argv += self.options
         with self.log.open("ab") as log:

@@ -53,6 +53,11 @@ class Late(msgspec.Struct):
             if each in made:
                 due.setdefault(each, now_ns)
 
+    def due_by(self, now_ns: int) -> None:
+        """Let nothing be due since a moment that is still to come."""
+        for numbers in self.due.values():
+            numbers.update({number: min(at_ns, now_ns) for number, at_ns in numbers.items()})
+
     def since_ns(self, era: int) -> int | None:
         """Return since when a window of an era is due, if any is."""
         return min(self.due.get(era, {}).values(), default=None)

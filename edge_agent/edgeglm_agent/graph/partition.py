@@ -116,9 +116,13 @@ class Partition(msgspec.Struct):
         return known.hear(observation.event_ns, arrived_ns)
 
     def listen_again(self, now_ns: int) -> None:
-        """Let every series' silence begin anew: while we could not hear, theirs was not silence."""
+        """Let every series' silence begin anew: while we could not hear, theirs was not silence.
+
+        The clock may have been set back since.
+        """
         for series in self.series.values():
-            series.arrived_ns = max(series.arrived_ns, now_ns)
+            series.arrived_ns = now_ns
+        self.late.due_by(now_ns)
         begin_anew(self.expected, now_ns)
 
     @property

@@ -26,6 +26,11 @@ class _Collector(Collector):
         yield from _bundle(self._config, self._status.site if self._status else "")
         if self._status is not None:
             yield _counter("faults", "Errors that nobody expected.", self._status.faults)
+            yield _gauge(
+                "clock_jump_seconds",
+                "How far the machine's clock has jumped from the time that is kept.",
+                self._status.clock_jump_seconds,
+            )
             yield from _books(self._status)
             yield from _graphs(self._status)
             yield from _spool(self._status)

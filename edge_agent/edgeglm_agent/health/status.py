@@ -176,6 +176,8 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     brokers: list[BrokerStatus]
     reports: ReportingStatus | None
     faults: int
+    clock_jump_seconds: int = 0
+    """How far the machine's clock has jumped from the time that the agent keeps, since the readings say so."""
 
 
 def books_status(

@@ -27,7 +27,7 @@ from edgeglm_agent.pipeline.lane import Lane
 from edgeglm_agent.pipeline.pack_lane import PackLane
 from edgeglm_agent.pipeline.whereabouts import Whereabouts
 from edgeglm_agent.spool.checkpoints import Snapshot
-from edgeglm_agent.spool.entry import Connected, Disconnected, Entry, Message, Redriven, Tick
+from edgeglm_agent.spool.entry import ClockSet, Connected, Disconnected, Entry, Message, Redriven, Tick
 from edgeglm_api.bundle import Bundle, Graph
 
 MAX_REDRIVEN: Final = 4096
@@ -189,6 +189,12 @@ class Fold:
             self._lanes[topic] = lane
         return lane
 
+    def leads_ns(self, since_ns: int) -> list[int]:
+        """Return, of each series heard since a moment that carries its own time, how far that is ahead of ours."""
+        series = (each for partition in self._partitions() for each in partition.series.values())
+        leads = [each.event_ns - each.arrived_ns for each in series if each.arrived_ns >= since_ns]
+        return [lead_ns for lead_ns in leads if lead_ns]
+
     def pending(self) -> dict[tuple[str, str], int]:
         """Return graph and source to the number of messages in open panes."""
         pending: dict[tuple[str, str], int] = {}
@@ -240,9 +246,12 @@ class Fold:
             known.replace_rules(rules)
         return []
 
-    def _notice(self, entry: Connected | Disconnected | Tick) -> None:
+    def _notice(self, entry: Connected | Disconnected | Tick | ClockSet) -> None:
         if isinstance(entry, Connected):
             self._connected(entry)
+        elif isinstance(entry, ClockSet):
+            for graph in self.graphs.values():
+                graph.listen_again(entry.arrived_ns)
         elif isinstance(entry, Disconnected) and entry.connection in {0, self.state.live.get(entry.broker, 0)}:
             self.state.deaf.add(entry.broker)
 

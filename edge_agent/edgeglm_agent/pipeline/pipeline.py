@@ -153,6 +153,10 @@ class Pipeline:
             dropped += len(chunk.entries)
         return self._commit(folded=dropped)
 
+    def leads_ns(self, since_ns: int) -> list[int]:
+        """Return how far the readings since a moment are ahead of our clock, by their own time; one for each series."""
+        return self.fold.leads_ns(since_ns)
+
     def checkpoint(self) -> None:
         """Commit the state as it is, as before a stop."""
         self._commit(folded=0)
@@ -240,7 +244,7 @@ class Pipeline:
     def _checkpoint_due(self) -> bool:
         behind = self.position - self._saved_position
         return behind >= CHECKPOINT_ENTRIES or (
-            behind > 0 and self._clock() - self._saved_ns >= CHECKPOINT_SECONDS * NANOS_PER_SECOND
+            behind > 0 and abs(self._clock() - self._saved_ns) >= CHECKPOINT_SECONDS * NANOS_PER_SECOND
         )
 
     def _commit(self, *, folded: int) -> Progress:

@@ -45,6 +45,13 @@ class Tick(msgspec.Struct, frozen=True, array_like=True, tag="t"):
     arrived_ns: int
 
 
+class ClockSet(msgspec.Struct, frozen=True, array_like=True, tag="s"):
+    """The clock was set: what was heard before it was heard at a time that cannot be compared with what follows."""
+
+    arrived_ns: int
+    """By the clock as it is now."""
+
+
 class Redriven(msgspec.Struct, frozen=True, array_like=True, tag="r"):
     """A dead letter on its way again; the graph and the source that refused it, and nobody else, get it."""
 
@@ -57,4 +64,4 @@ class Redriven(msgspec.Struct, frozen=True, array_like=True, tag="r"):
     message: Message
 
 
-Entry = Message | Connected | Disconnected | Tick | Redriven
+Entry = Message | Connected | Disconnected | Tick | ClockSet | Redriven

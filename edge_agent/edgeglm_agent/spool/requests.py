@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from edgeglm_agent.graph.evidence import speaks_for_itself
+from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_agent.reason.request import Request, decode_request, encode_request
 from edgeglm_api.sensor_graph import AfterFresh, Priority
 
@@ -39,8 +40,8 @@ def insert_requests(db: sqlite3.Connection, requests: Iterable[Request]) -> None
     """Store new requests; one that is known already stays as it is."""
     db.executemany(
         "INSERT OR IGNORE INTO request"
-        " (id, graph, partition, start_ns, end_ns, expires_ns, signature, breach, priority, after_fresh, state, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?)",
+        " (id, graph, partition, start_ns, end_ns, expires_ns, signature, breach, priority, after_fresh, late, state,"
+        " body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?)",
         [
             (
                 request.id,
@@ -53,11 +54,22 @@ def insert_requests(db: sqlite3.Connection, requests: Iterable[Request]) -> None
                 int(speaks_for_itself(request.subject.evidence)),
                 request.reasoning.priority,
                 request.reasoning.after_fresh,
+                int(_is_old_news(request)),
                 encode_request(request),
             )
             for request in requests
         ],
     )
+
+
+def _is_old_news(request: Request) -> bool:
+    """Tell whether a window was made anew when it was no longer fresh.
+
+    In its turn, which is of who has waited longest, a gateway that sends hours at once would come before all that is
+    live.
+    """
+    fresh_ns = request.reasoning.fresh_for_seconds * NANOS_PER_SECOND
+    return request.belated and request.end_ns + fresh_ns < request.expires_ns - fresh_ns
 
 
 def waiting(db: sqlite3.Connection) -> list[Waiting]:

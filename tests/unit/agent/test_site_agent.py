@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgeglm_agent.clock import system_clock
+from edgeglm_agent.clock import SteadyClock
 from edgeglm_agent.site_agent import SiteAgent
 from edgeglm_agent.spool.desk import Desk
 from tests.edge.bundles import a_bundle
@@ -23,7 +23,7 @@ def test_the_status_takes_one_turn_at_the_ledgers_thread(tmp_path: Path, monkeyp
         return await run(desk, work, *arguments)
 
     async def look() -> None:
-        site = SiteAgent(tmp_path, a_bundle(), system_clock, receive="Each")
+        site = SiteAgent(tmp_path, a_bundle(), SteadyClock(), receive="Each")
         try:
             with monkeypatch.context() as patch:
                 patch.setattr(Desk, "run", counted)

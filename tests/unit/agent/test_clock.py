@@ -1,0 +1,158 @@
+"""A clock that does not jump, and who decides whether a jump is followed."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeglm_agent.clock import JUMP_SECONDS, SteadyClock
+from edgeglm_agent.moment import NANOS_PER_SECOND
+from edgeglm_agent.pipeline.judge import Site
+from edgeglm_agent.pipeline.pipeline import Pipeline
+from edgeglm_agent.spool.entry import ClockSet, Entry
+from edgeglm_agent.spool.spool import Spool
+from edgeglm_agent.timekeeper import PATIENCE_SECONDS, Timekeeper, Verdict, verdict
+from tests.edge.bundles import SITE_UID, a_bundle
+
+HOUR = 3600 * NANOS_PER_SECOND
+START = 1_700_000_000 * NANOS_PER_SECOND
+
+
+class Machine:
+    """Its clocks."""
+
+    def __init__(self) -> None:
+        self.wall_ns = START
+        self.passed_ns = 5 * NANOS_PER_SECOND
+        self.clock = SteadyClock(lambda: self.wall_ns, lambda: self.passed_ns)
+
+    def let_pass(self, nanos: int) -> None:
+        self.wall_ns += nanos
+        self.passed_ns += nanos
+
+
+def test_a_little_is_followed_and_a_jump_is_not() -> None:
+    machine = Machine()
+    machine.let_pass(NANOS_PER_SECOND)
+    machine.wall_ns += JUMP_SECONDS * NANOS_PER_SECOND - 1
+    assert (machine.clock(), machine.clock.jump_ns) == (machine.wall_ns, 0)
+
+    right_ns = machine.wall_ns
+    machine.wall_ns -= HOUR
+    machine.let_pass(NANOS_PER_SECOND)
+    assert (machine.clock(), machine.clock.jump_ns) == (right_ns + NANOS_PER_SECOND, -HOUR)
+
+    machine.wall_ns += HOUR
+    assert (machine.clock(), machine.clock.jump_ns) == (machine.wall_ns, 0)
+
+
+def test_a_jump_is_followed_when_somebody_says_so() -> None:
+    machine = Machine()
+    machine.wall_ns += HOUR
+    machine.clock.follow()
+    assert (machine.clock(), machine.clock.jump_ns) == (START + HOUR, 0)
+
+
+@pytest.mark.parametrize("jump_ns", [HOUR, -HOUR])
+@pytest.mark.parametrize(
+    ("leads", "said"),
+    [
+        ([], Verdict.SILENT),
+        ([-1, -50, 2], Verdict.KEEP),
+        (["jump", "jump", -1], Verdict.FOLLOW),
+        (["jump", -1], Verdict.SILENT),
+        (["jump", -1, -2], Verdict.KEEP),
+    ],
+    ids=["nobody", "as before", "as the machine says", "undecided", "one clock is fast, or one gateway sends old news"],
+)
+def test_most_series_decide(leads: list[Any], said: Verdict, jump_ns: int) -> None:
+    assert verdict([jump_ns if lead == "jump" else lead * NANOS_PER_SECOND for lead in leads], jump_ns) is said
+
+
+class Keeping:
+    """A timekeeper whose witnesses say what the test lets them say."""
+
+    def __init__(self, folder: Path) -> None:
+        self.machine = Machine()
+        self.leads: list[int] = []
+        self.spool = Spool(folder)
+        site = Site(name="edge-1", uid=SITE_UID, revision=0)
+        self._pipeline = Pipeline(self.spool.ledger, self.spool.raw_log, site, self.machine.clock)
+        self._pipeline.apply(a_bundle())
+        self._pipeline.leads_ns = lambda since_ns: self.leads  # type: ignore[method-assign]  # noqa: ARG005
+        self.keeper = Timekeeper(self.machine.clock, self.spool, self._pipeline, lambda: True)
+
+    async def look(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.machine.let_pass(NANOS_PER_SECOND)
+            await self.keeper.look()
+
+    def written(self) -> list[Entry]:
+        handed = self.spool.handoff.take(most=10, linger_seconds=0, wait_seconds=0)
+        return [entry for each in handed for entry in each.entries]
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Iterator[Keeping]:
+    made = Keeping(tmp_path)
+    yield made
+    made.spool.ledger.close()
+
+
+@pytest.mark.parametrize("jump_ns", [HOUR, -HOUR])
+async def test_a_jump_that_readings_bear_out_is_followed_and_written_down(keeping: Keeping, jump_ns: int) -> None:
+    await keeping.look()
+    keeping.machine.wall_ns += jump_ns
+    keeping.leads = [jump_ns]
+    await keeping.look()
+
+    assert keeping.machine.clock() == keeping.machine.wall_ns
+    assert keeping.written() == [ClockSet(keeping.machine.wall_ns)]
+
+
+async def test_a_jump_that_they_do_not_bear_out_never_is_though_they_fall_silent(keeping: Keeping) -> None:
+    keeping.machine.wall_ns += HOUR
+    keeping.leads = [-NANOS_PER_SECOND]
+    await keeping.look()
+    keeping.leads = []
+    await keeping.look(2 * PATIENCE_SECONDS)
+
+    assert keeping.machine.clock.jump_ns == HOUR
+    assert keeping.written() == []
+
+
+async def test_where_nobody_knows_the_machine_is_believed_after_a_while(keeping: Keeping) -> None:
+    keeping.machine.wall_ns += HOUR
+    await keeping.look(PATIENCE_SECONDS)
+    assert keeping.machine.clock.jump_ns == HOUR
+    await keeping.look(2)
+    assert keeping.machine.clock.jump_ns == 0
+
+
+@pytest.mark.parametrize("jump_ns", [HOUR, -HOUR])
+async def test_a_full_hand_off_is_told_later(keeping: Keeping, jump_ns: int) -> None:
+    keeping.machine.wall_ns += jump_ns
+    keeping.leads = [jump_ns]
+    put, keeping.spool.handoff.put = keeping.spool.handoff.put, lambda *_, **__: False  # type: ignore[method-assign]
+    await keeping.look(2)
+    assert keeping.written() == []
+    keeping.spool.handoff.put = put  # type: ignore[method-assign]
+    await keeping.look()
+    assert keeping.written() == [ClockSet(keeping.machine.wall_ns)]
+    assert keeping.machine.clock() == keeping.machine.wall_ns
+
+
+async def test_it_is_told_once_what_the_matter_is(keeping: Keeping, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    keeping.machine.wall_ns -= HOUR
+    keeping.leads = [-NANOS_PER_SECOND]
+    await keeping.look(5)
+    keeping.machine.wall_ns += HOUR
+    await keeping.look(5)
+    assert [record.message for record in caplog.records] == [
+        "the machine's clock has jumped by -3600 s; the readings will say",
+        "the readings do not bear it out: time goes on as before",
+        "the machine's clock is back",
+    ]
