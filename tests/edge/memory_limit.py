@@ -37,7 +37,7 @@ class MemoryLimit:
 
     def remove(self) -> None:
         """Make it go; what has just been killed may need a moment."""
-        until(self._removed, 30)
+        assert until(self._removed, 60), f"{self._group} has processes still"
 
     def _removed(self) -> bool:
         with contextlib.suppress(OSError):

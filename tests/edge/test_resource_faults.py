@@ -81,13 +81,15 @@ def test_ten_minutes_of_garbage_from_the_engine_are_told_as_what_they_are(site: 
 
 
 @pytest.fixture
-def memory() -> Iterator[MemoryLimit]:
-    """A group with a limit; needs root."""
+def memory(site: EdgeSite) -> Iterator[MemoryLimit]:
+    """A group with a limit, for the site's agent; needs root."""
     try:
         group = MemoryLimit()
     except PermissionError as error:
         pytest.skip(f"cannot make a cgroup: {error}; run as root")
+    site.agent.inside = group.inside
     yield group
+    site.agent.end()
     group.remove()
 
 
@@ -105,7 +107,6 @@ time.sleep(600)
 def test_an_agent_that_is_killed_for_want_of_memory_loses_nothing(site: EdgeSite, memory: MemoryLimit) -> None:
     """Beside a process that takes all that the group may have; the kernel chooses the agent, again and again."""
     times = 3
-    site.agent.inside = memory.inside
     site.agent.configure(site.bundle())
     site.agent.start()
     listener, sensors = site.listener(), site.sensors()
