@@ -109,5 +109,4 @@ bench-prompt: $(READY) ## what a question costs a vLLM beside compact JSON: ENDP
 demo: parts ## the whole system on this machine, from a custom resource to an answer (KEEP=1 leaves it running)
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-stages bench-asking bench-batching bench-tokens bench-prompt eval faults screenshots demo
-.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-asking bench-soak bench-batching bench-tokens bench-prompt eval faults screenshots demo
+.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-stages bench-asking bench-soak bench-batching bench-tokens bench-prompt eval faults screenshots demo
