@@ -7,7 +7,7 @@ import msgspec
 
 from edgeglm_api.bundle import Graph, canonical
 
-PROMPT_VERSION: Final = "3"
+PROMPT_VERSION: Final = "4"
 """Part of every rule digest: another way to ask is another question."""
 
 

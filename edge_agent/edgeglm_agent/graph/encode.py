@@ -6,6 +6,9 @@ that does not depend on what is wrong. Then come the window's values in the orde
 which models read best (GraphDO, arXiv 2402.07140), with moments in seconds from its start: a date is twenty tokens.
 Series without evidence show their mean only: their spread would be most of the prompt and none of the question. A
 trend is told where there is one.
+
+Entities of one type with the same relations share a line, which is shorter, and the small model at hand reads it better
+(docs/eval.md).
 """
 
 from collections.abc import Iterator
@@ -33,11 +36,15 @@ class Detail(IntEnum):
 
 
 def encode_entities(graph: EntityGraph, detail: Detail = Detail.FULL) -> str:
-    """Return what stays: the entities with their relations, one a line, and the units of what is measured."""
+    """Return what stays: the entities with their relations, a line for all that are alike, and the units."""
     shown = _shown(graph, detail)
     nodes = sorted((node for node in graph.nodes if node.id in shown), key=lambda node: node.id)
     steady = [edge for edge in graph.edges if not _passes(edge)]
-    lines = ["Entities:", *(_entity(node, [_relation(edge) for edge in _from(node, steady, shown)]) for node in nodes)]
+    alike: dict[str, list[str]] = {}
+    for node in nodes:
+        what = _described(node, [_relation(edge) for edge in _from(node, steady, shown)])
+        alike.setdefault(what, []).append(spelled(node.id))
+    lines = ["Entities:", *(f"{', '.join(names)} {what}" for what, names in alike.items())]
     units = {measured.property: measured.unit for node in nodes for measured in node.measured if measured.unit}
     if units:
         lines.append(f"Units: {', '.join(f'{name} in {spelled(units[name])}' for name in sorted(units))}")
@@ -90,10 +97,10 @@ def _from(node: Node, edges: list[Edge], shown: frozenset[str]) -> Iterator[Edge
     return (edge for edge in edges if edge.source == node.id and edge.target in shown)
 
 
-def _entity(node: Node, relations: list[str]) -> str:
+def _described(node: Node, relations: list[str]) -> str:
     label = f" {spelled(node.label)}" if node.label else ""
     told = f": {'; '.join(relations)}" if relations else ""
-    return f"{spelled(node.id)} ({node.type}{label}){told}"
+    return f"({node.type}{label}){told}"
 
 
 def _relation(edge: Edge) -> str:
