@@ -5,8 +5,15 @@ r"""Tokens a second of a real vLLM through the agent, beside a plain load genera
 
 The agent's asking path asks about windows of a plant line, eight at once; what it sends, repairs included, is written
 down in a first round that also warms the engine. Then both take turns, ABBA five times: the agent asks about the same
-windows again under other ids, the generator sends the written bodies, both eight at once. Tokens are those that
-the engine counts; the figure is the ratio of the medians. The last line is one line of JSON.
+windows again under other ids, the generator sends the written bodies, both eight at once. Two things make that fair:
+
+- The generator sends a repair when what it repairs is answered, as nobody can know it before.
+- The engine keeps no prefixes. A repair quotes the answer before it, which is another one in each leg of a model whose
+  words hang on what else is in its batch; so the cache would have all that the generator sends, word for word, and of
+  the agent's repairs the beginning only.
+
+Tokens and steps are those that the engine counts; the figure is the ratio of the medians. Tokens a step tell how full
+the engine was kept, however fast the machine is. The last line is one line of JSON.
 """
 
 import argparse
@@ -24,7 +31,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from bench.asking.bodies import RecordingClient
+from bench.asking.bodies import Body, RecordingClient, by_question
 from bench.machine import machine
 from edgeglm_agent.reason.request import Request
 from tests.cluster.progress import say, step
@@ -35,7 +42,16 @@ from tests.unit.agent.observations import SECOND, a_machine_graph
 ABREAST: Final = 8
 NOW: Final = 1_795_824_000 * SECOND
 PATIENCE: Final = Patience(attempt_seconds=120, fresh_for_seconds=3600)
-GENERATED: Final = "vllm:generation_tokens_total"
+TOKENS: Final = "vllm:generation_tokens_total"
+STEPS: Final = "vllm:iteration_tokens_total_count"
+
+
+class Pace(msgspec.Struct, frozen=True, rename="camel"):
+    """How fast the engine was in one leg, and how full."""
+
+    tokens_per_second: float
+    tokens_per_step: float
+
 
 Leg = Callable[[], Awaitable[None]]
 
@@ -44,7 +60,7 @@ def main() -> int:
     """Run, and print one line of JSON."""
     options = _parser().parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        engine = Engine(options.model, Path(folder) / "engine")
+        engine = Engine(options.model, Path(folder) / "engine", more=("--no-enable-prefix-caching",))
         try:
             with step(f"vLLM with {options.model}"):
                 engine.start()
@@ -65,24 +81,26 @@ async def measure(engine: Engine, options: argparse.Namespace) -> dict[str, Any]
         path.start()
         try:
             await _agent(path, requests, next(names))
-            bodies = list(client.bodies)
+            chains = by_question(client.bodies)
             legs: dict[str, Leg] = {
                 "agent": lambda: _agent(path, requests, next(names)),
-                "generator": lambda: _generator(engine, bodies),
+                "generator": lambda: _generator(engine, chains),
             }
-            rates = await _turns(engine, legs, options.rounds)
+            paces = await _turns(engine, legs, options.rounds)
         finally:
             await path.stop()
-    ours, theirs = median(rates["agent"]), median(rates["generator"])
+    seconds = {name: median(pace.tokens_per_second for pace in each) for name, each in paces.items()}
+    steps = {name: median(pace.tokens_per_step for pace in each) for name, each in paces.items()}
     return {
         "model": engine.model,
         "requests": len(requests),
-        "bodies": len(bodies),
+        "bodies": sum(map(len, chains)),
         "abreast": ABREAST,
-        "agentTokensPerSecond": round(ours, 1),
-        "generatorTokensPerSecond": round(theirs, 1),
-        "agentToGenerator": round(ours / theirs, 3),
-        "rates": rates,
+        "tokensPerSecond": seconds,
+        "agentToGenerator": round(seconds["agent"] / seconds["generator"], 3),
+        "tokensPerStep": steps,
+        "agentToGeneratorPerStep": round(steps["agent"] / steps["generator"], 3),
+        "legs": msgspec.to_builtins(paces),
     }
 
 
@@ -91,13 +109,13 @@ def _question(number: int) -> Request:
     return msgspec.structs.replace(asked, subject=a_machine_graph("m1", "m3", machines=8))
 
 
-async def _turns(engine: Engine, legs: dict[str, Leg], rounds: int) -> dict[str, list[float]]:
-    rates: dict[str, list[float]] = {name: [] for name in legs}
+async def _turns(engine: Engine, legs: dict[str, Leg], rounds: int) -> dict[str, list[Pace]]:
+    paces: dict[str, list[Pace]] = {name: [] for name in legs}
     for turn in range(rounds):
         for name in ("agent", "generator", "generator", "agent"):
-            rates[name].append(await _rate(engine, legs[name]))
-        say(f"round {turn + 1}: " + ", ".join(f"{name} {rate[-2:]}" for name, rate in rates.items()))
-    return rates
+            paces[name].append(await _pace(engine, legs[name]))
+        say(f"round {turn + 1}: " + ", ".join(f"{name} {pace[-2:]}" for name, pace in paces.items()))
+    return paces
 
 
 async def _agent(path: AskingPath, requests: list[Request], leg: int) -> None:
@@ -106,11 +124,11 @@ async def _agent(path: AskingPath, requests: list[Request], leg: int) -> None:
     await path.finish()
 
 
-async def _generator(engine: Engine, bodies: list[dict[str, Any]]) -> None:
-    left = iter(bodies)
+async def _generator(engine: Engine, chains: list[list[Body]]) -> None:
+    left = iter(chains)
 
     async def sender(http: aiohttp.ClientSession) -> None:
-        for body in left:
+        for body in itertools.chain.from_iterable(left):
             async with http.post(f"{engine.url}/v1/chat/completions", json=body) as response:
                 response.raise_for_status()
                 await response.read()
@@ -119,23 +137,24 @@ async def _generator(engine: Engine, bodies: list[dict[str, Any]]) -> None:
         await asyncio.gather(*(sender(http) for _ in range(ABREAST)))
 
 
-async def _rate(engine: Engine, leg: Leg) -> float:
-    before, began = await _generated(engine), time.monotonic()
+async def _pace(engine: Engine, leg: Leg) -> Pace:
+    before, began = await _counted(engine), time.monotonic()
     await leg()
-    seconds = time.monotonic() - began
-    return round((await _generated(engine) - before) / seconds, 1)
+    seconds, after = time.monotonic() - began, await _counted(engine)
+    tokens, steps = (after[name] - before[name] for name in (TOKENS, STEPS))
+    return Pace(round(tokens / seconds, 1), round(tokens / steps, 3))
 
 
-async def _generated(engine: Engine) -> float:
+async def _counted(engine: Engine) -> dict[str, float]:
     async with aiohttp.ClientSession() as http, http.get(f"{engine.url}/metrics") as response:
         lines = (await response.text()).splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith(GENERATED))
+    return {name: sum(float(line.split()[-1]) for line in lines if line.startswith(name)) for name in (TOKENS, STEPS)}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Tokens a second through the agent and past it.")
     parser.add_argument("--model", default="smollm2", help="one of `make engine`; default: smollm2")
-    parser.add_argument("--requests", type=int, default=16, help="windows a leg; default: 16")
+    parser.add_argument("--requests", type=int, default=64, help="windows a leg; default: 64")
     parser.add_argument("--rounds", type=int, default=5, help="of ABBA; default: 5")
     return parser
 

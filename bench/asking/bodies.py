@@ -1,5 +1,6 @@
 """The bodies that the agent would send, for others to send as they are."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from edgeglm_agent.reason.asker import ask
@@ -23,6 +24,14 @@ class RecordingClient(Client):
         """Ask as the agent does."""
         self.bodies.append(body | {"model": endpoint.model})
         return await super().complete(endpoint, body, timeout_seconds)
+
+
+def by_question(bodies: Iterable[Body]) -> list[list[Body]]:
+    """Return the bodies of each question, its repair behind its first attempt; who was asked first comes first."""
+    chains: dict[str, list[Body]] = {}
+    for body in bodies:
+        chains.setdefault(body["messages"][1]["content"], []).append(body)
+    return list(chains.values())
 
 
 class _Nobody(Client):

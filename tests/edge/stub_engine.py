@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+BACKLOG = 1024
+"""Connections that are not accepted yet; of the usual 128 a busy machine drops some, and a client gives up on them."""
 Script = Callable[[dict[str, Any]], "Scripted"]
 
 
@@ -108,7 +110,7 @@ class StubEngine:
         app.router.add_get("/v1/models", self._list)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self.tls)
+        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True, backlog=BACKLOG, ssl_context=self.tls)
         await site.start()
         self.port = runner.addresses[0][1]
         return runner

@@ -1,7 +1,7 @@
 """The requests as the reasoner sees them: claimed, answered, expired. Runs on the ledger's thread."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -14,7 +14,7 @@ from edgeglm_agent.pipeline.books import ESCALATED, TOO_MANY_LATE, WAITING_DROPP
 from edgeglm_agent.reason.gate import kept_at_site
 from edgeglm_agent.reason.late_share import Lines
 from edgeglm_agent.reason.outcome import Span, answer_to
-from edgeglm_agent.reason.places import Routes, placed
+from edgeglm_agent.reason.places import Places, placed
 from edgeglm_agent.reason.plan import Key, Plan, plan, plan_late
 from edgeglm_agent.reason.request import Request
 from edgeglm_agent.reason.sends import MOST_SENDS
@@ -71,16 +71,14 @@ class Docket:
         self._newest = 0
         """The number of the newest request that is known here."""
 
-    def claim(
-        self, most: int, routes: Routes | None = None, free: Mapping[str, int] | None = None
-    ) -> tuple[list[Claim], int]:
+    def claim(self, most: int, places: Places | None = None) -> tuple[list[Claim], int]:
         """See to what is too late, claim up to so many of the rest; return the claims and the number that expired.
 
-        Where routes are known, only what finds a place at a free endpoint is claimed.
+        Where places are known, only what finds one is claimed.
         """
         self._catch_up()
         expired = self._see_to_expired()
-        taken = list(placed(self._lines, routes or {}, free or {}, most=most))
+        taken = list(placed(self._lines, places or Places({}, {}), most=most))
         try:
             return [self._claim(each) for each in taken], expired
         except BaseException:

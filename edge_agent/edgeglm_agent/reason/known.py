@@ -51,6 +51,12 @@ class Known:
             return room
         return min(room, 1) if self.breaker.may_admit(now) else 0
 
+    def soon(self, now: float) -> int:
+        """Return for how many more there will be room very soon."""
+        if self.breaker.state != "Closed":
+            return 0
+        return max(min(self.width.soon(now), self.rate.free(now) - self.free(now)), 0)
+
     def admits(self, tokens: int, now: float) -> bool:
         """Tell whether a request of about so many tokens may go there now; if so, it has to go."""
         return (

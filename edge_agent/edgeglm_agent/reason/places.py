@@ -9,21 +9,36 @@ Routes = Mapping[str, Sequence[str]]
 """Graph uid to the endpoints that may be asked, first choice first."""
 
 
-def placed(line: TakesTurns, routes: Routes, free: Mapping[str, int], *, most: int) -> Iterator[Plan]:
-    """Take up to so many out of the line that find a place, each at the first endpoint of its route that has one left.
+class Places:
+    """What is left of them while they are given away.
 
     What a graph asks that the site no longer has is let through: its requests know their endpoints themselves.
     """
-    left = dict(free)
 
-    def finds_place(graph: str) -> bool:
-        return graph not in routes or any(left.get(name) for name in routes[graph])
+    def __init__(self, routes: Routes, free: Mapping[str, int]) -> None:
+        self._routes = routes
+        self._left = dict(free)
 
+    def has(self, graph: str) -> bool:
+        """Tell whether a request of a graph would find one."""
+        return graph not in self._routes or self._first(graph) is not None
+
+    def take(self, graph: str) -> bool:
+        """Take one for a request of a graph, at the first endpoint of its route that has one left; tell whether."""
+        endpoint = self._first(graph)
+        if endpoint is not None:
+            self._left[endpoint] -= 1
+        return endpoint is not None or graph not in self._routes
+
+    def _first(self, graph: str) -> str | None:
+        return next((name for name in self._routes.get(graph, ()) if self._left.get(name, 0) > 0), None)
+
+
+def placed(line: TakesTurns, places: Places, *, most: int) -> Iterator[Plan]:
+    """Take up to so many out of the line that find a place."""
     for _ in range(most):
-        each = line.next(finds_place)
+        each = line.next(places.has)
         if each is None:
             return
-        endpoint = next((name for name in routes.get(each.key[0], ()) if left.get(name)), None)
-        if endpoint is not None:
-            left[endpoint] -= 1
+        places.take(each.key[0])
         yield each

@@ -101,6 +101,11 @@ class Router:
         now = _now()
         return {name: known.free(now) for name, known in self._known.items()}
 
+    def soon(self) -> dict[str, int]:
+        """Return for how many more each will have room very soon."""
+        now = _now()
+        return {name: known.soon(now) for name, known in self._known.items()}
+
     def loads(self) -> dict[str, Load]:
         """Return what each endpoint has to do."""
         return {name: known.load() for name, known in self._known.items()}

@@ -19,6 +19,9 @@ _FULL_FACTOR: Final = 0.5
 _SLOW_FACTOR: Final = 0.9
 _RISE: Final = 1 / 4096
 """The weight of an answer in the usual latency, where that rises; where it falls, it falls at once."""
+SOON_SECONDS: Final = 0.25
+"""As long as the ledger takes for some answers and the next claim when the machine is busy (docs/bench.md)."""
+MOST_SOON: Final = 16
 
 
 class Width:
@@ -54,6 +57,16 @@ class Width:
     def free(self, now: float) -> int:
         """Return for how many more requests there is room; none while it is given a pause."""
         return 0 if now < self._paused_until else max(self.now - self.in_flight, 0)
+
+    def soon(self, now: float) -> int:
+        """Return for how many more there will be room very soon, as answers come; none while it is given a pause.
+
+        For so many the next can stand ready. A more urgent one that comes meanwhile waits for them, but not for long;
+        at an engine that takes seconds nobody stands ready.
+        """
+        if now < self._paused_until or not self._usual:
+            return 0
+        return min(round(self.in_flight * SOON_SECONDS / self._usual), MOST_SOON)
 
     def began(self, now: float) -> None:
         """One more is under way."""

@@ -1,7 +1,7 @@
 """Who finds a place at an endpoint, and who leaves the turn to others."""
 
 from edgeglm_agent.reason.in_turn import Line
-from edgeglm_agent.reason.places import placed
+from edgeglm_agent.reason.places import Places, placed
 from edgeglm_agent.reason.plan import Plan
 from edgeglm_agent.reason.urgency import Urgency
 
@@ -17,7 +17,7 @@ def found(plans: list[Plan], routes: dict[str, tuple[str, ...]], free: dict[str,
     line = Line()
     for each in plans:
         line.enter(each)
-    return [each.request_id for each in placed(line, routes, free, most=len(plans))]
+    return [each.request_id for each in placed(line, Places(routes, free), most=len(plans))]
 
 
 def test_a_place_is_taken_once() -> None:
@@ -44,5 +44,6 @@ def test_who_found_none_has_it_as_soon_as_there_is_one() -> None:
     line, routes = Line(), {"a": ("cloud",), "b": ("edge",)}
     for each in (a_plan("a", 0), a_plan("b", 1), a_plan("b", 2)):
         line.enter(each)
-    assert [each.request_id for each in placed(line, routes, {"edge": 1}, most=9)] == ["b1"]
-    assert [each.request_id for each in placed(line, routes, {"edge": 1, "cloud": 1}, most=9)] == ["a0", "b2"]
+    assert [each.request_id for each in placed(line, Places(routes, {"edge": 1}), most=9)] == ["b1"]
+    both = Places(routes, {"edge": 1, "cloud": 1})
+    assert [each.request_id for each in placed(line, both, most=9)] == ["a0", "b2"]

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeglm_agent.reason.width import FIRST_PAUSE_SECONDS, MOST_PAUSE_SECONDS, MOST_RETRY_AFTER_SECONDS, Width
+from edgeglm_agent.reason.width import (
+    FIRST_PAUSE_SECONDS,
+    MOST_PAUSE_SECONDS,
+    MOST_RETRY_AFTER_SECONDS,
+    MOST_SOON,
+    Width,
+)
 
 
 def asked(width: Width, times: int, *, at: float = 0.0) -> None:
@@ -146,6 +152,19 @@ def test_a_lower_ceiling_holds_at_once_and_a_higher_one_is_grown_into() -> None:
     a_round(width, at=0, seconds=1)
     a_round(width, at=1, seconds=1)
     assert width.now == 3
+
+
+@pytest.mark.parametrize(("seconds", "soon"), [(0.01, MOST_SOON), (0.4, 5), (4.0, 0)])
+def test_so_many_places_are_free_soon_as_answers_come_in_a_quarter_of_a_second(seconds: float, soon: int) -> None:
+    width = Width(8)
+    assert width.soon(0) == 0, "nothing is known yet"
+    for number in range(4):
+        a_round(width, at=number * seconds, seconds=seconds)
+    for _ in range(8):
+        width.began(4 * seconds)
+    assert width.soon(4 * seconds) == soon
+    width.refused(began=4 * seconds, now=4 * seconds, retry_after=5, chance=0)
+    assert width.soon(4 * seconds) == 0
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["refused", "answered", "timed_out"]), st.floats(0.01, 20)), max_size=60)
