@@ -69,6 +69,10 @@ class KubeLoad:
             async for line in response.content:
                 yield msgspec.json.decode(line)
 
+    async def read(self, path: str) -> Manifest:
+        """Read one object."""
+        return await self._send("GET", path, None, "")
+
     async def version(self, path: str) -> str:
         """Read the version of a collection as of now."""
         listed = await self._send("GET", f"{path}?limit=1", None, "")

@@ -10,10 +10,13 @@ A real control plane of its own. In the same run, one after the other:
 (c) the operator, with the rights of the chart: the services are there, then it starts, and every service has all its
     children and its first status.
 
-kube-controller-manager and the scheduler rest during (a) and (c): on two cores they are the slowest part by far, and
-what is to be compared is who writes how much to one API server. Then come the delay from a change of a spec to the
-change of its child, what it costs to tell that all replicas are ready (the bench says so in their place), what a minute
-at rest and a full list cost after that, and what a restart over the whole fleet sends.
+(d) the same children and first status, taken from there, written by the bare client of (a): they are larger than the
+    Deployments of (a), and two of three are of other kinds.
+
+kube-controller-manager and the scheduler rest during (a), (c) and (d): on two cores they are the slowest part by far,
+and what is to be compared is who writes how much to one API server. Between (c) and (d) come the delay from a change
+of a spec to the change of its child, what it costs to tell that all replicas are ready (the bench says so in their
+place), what a minute at rest and a full list cost after that, and what a restart over the whole fleet sends.
 
 The last line is one line of JSON with every figure. A fleet that came to no end says why in it, and the next begins.
 """
@@ -33,6 +36,7 @@ from statistics import quantiles
 from typing import Any, Final
 
 from bench.kube_load import KubeLoad, Manifest
+from bench.same_writes import same_writes_a_second
 from tests.chart.kubectl import Kubectl
 from tests.cluster.cluster import Cluster
 from tests.cluster.instance import claim_instance
@@ -129,6 +133,11 @@ async def _fleet(cluster: Cluster, load: KubeLoad, size: int, limit: float) -> F
         figures |= await _rest(operator)
     with _operator(cluster, namespace) as operator:
         figures |= await _restart(operator)
+    if size == LATENCY_AT:
+        with step("(d) the same children and status, written by a bare client"):
+            same = await same_writes_a_second(load, namespace, services)
+        figures |= {"sameWritesPerSecond": round(same)}
+        figures |= {"shareOfSameWrites": round(float(figures["writesPerSecond"]) / same, 2)}
     await load.delete_all(services)
     children = ("/apis/apps/v1", "deployments"), ("/api/v1", "services")
     for group, plural in children:  # the garbage collector rests
