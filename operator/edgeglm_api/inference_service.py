@@ -325,6 +325,15 @@ class Download(Model, frozen=True, kw_only=True):
     max_bytes_per_second: int
 
 
+class Update(Model, frozen=True, kw_only=True):
+    """How a change of what runs there goes through the sites of a target."""
+
+    max_concurrent_sites: int = 1
+    """So many at a time: the next ones when those serve. What does not serve changes at once."""
+    hold: bool = False
+    """Nothing changes at sites that have something. New sites get what is asked for."""
+
+
 class EdgeTarget(Model, frozen=True, kw_only=True):
     """One replica on each of the selected edge nodes."""
 
@@ -338,6 +347,8 @@ class EdgeTarget(Model, frozen=True, kw_only=True):
     """On the node's loopback address."""
     download: Download | None = None
     """Absent means as fast as it comes."""
+    update: Update | None = None
+    """Absent means one site after the other."""
 
 
 class Verification(Model, frozen=True, kw_only=True):

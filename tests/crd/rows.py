@@ -261,6 +261,8 @@ ROWS: Final = (
     # InferenceService: where.
     Row("in the cloud", service()),
     Row("at the edge", at_edge()),
+    Row("at the edge, three sites at a time", at_edge(update={"maxConcurrentSites": 3, "hold": True})),
+    Row("at the edge, none at a time", at_edge(update={"maxConcurrentSites": 0}), ANY),
     Row("in both places", service(cloud={"replicas": 2}, edge=[target()])),
     Row("nowhere", service(edge=[]), NO_PLACE),
     Row("scaled to zero", service(cloud={"replicas": 0})),

@@ -23,6 +23,7 @@ from edgeglm_operator.kube.kinds import (
     INTERCEPTOR_ROUTES,
     KNATIVE_SERVICES,
     LEADER_WORKER_SETS,
+    NODES,
     POD_MONITORS,
     SCALED_OBJECTS,
     SENSOR_GRAPHS,
@@ -106,6 +107,8 @@ async def test_what_is_asked_anew_gets_the_pods_of_the_next_release() -> None:
     for kind, name in list(cluster.objects):
         if kind == INFERENCE_SERVICES:
             cluster.put({**envelope(cluster.objects[kind, name]), "spec": {"engine": {"maxModelLen": 1024}}})
+        if kind == NODES:  # out of sight, nothing would change there
+            cluster.put({**cluster.objects[kind, name], "status": an_edge_node("any")["status"]})
 
     await reconciled(cluster, OF_THE_NEXT)
 

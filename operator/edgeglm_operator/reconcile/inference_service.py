@@ -1,11 +1,11 @@
 """InferenceService: a Deployment in the cloud and what stands around it, a Deployment on each selected edge node."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from edgeglm_api import labels
-from edgeglm_api.inference_service import InferenceService
+from edgeglm_api.inference_service import InferenceService, Update
 from edgeglm_api.report import Verification
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.kinds import (
@@ -38,7 +38,7 @@ from edgeglm_operator.reconcile.companions import Companion, activator_in, compa
 from edgeglm_operator.reconcile.dropped import dropped
 from edgeglm_operator.reconcile.fit_check import fit_checks
 from edgeglm_operator.reconcile.intent import identity_of
-from edgeglm_operator.reconcile.kept_template import keeping_template
+from edgeglm_operator.reconcile.kept_template import as_before, is_other, keeping_template
 from edgeglm_operator.reconcile.outcome import Result, result_of
 from edgeglm_operator.reconcile.placement import Place, port_conflicts, refusal, sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused
@@ -52,6 +52,7 @@ from edgeglm_operator.reconcile.status.verdict import Workload
 from edgeglm_operator.reconcile.status.verification import Verified
 from edgeglm_operator.reconcile.status_writer import write_status
 from edgeglm_operator.reconcile.verification import concurrency_of, plan_verification
+from edgeglm_operator.reconcile.waves import Changing, waiting
 from edgeglm_operator.reconcile.workloads import workload
 from edgeglm_operator.reconcile.world import World
 from edgeglm_operator.resources.around_cloud import around_cloud
@@ -99,12 +100,34 @@ class Scope:
     companions: dict[Companion, Manifest | Refused] = field(default_factory=dict)
     """What is to stand beside the cloud replicas, or why it does not."""
     edge: dict[Place, Refused] = field(default_factory=dict)
+    waiting: frozenset[Place] = frozenset()
+    """Sites whose turn to change has not come."""
 
     @property
     def nodes(self) -> tuple[Node, ...] | None:
         """The edge nodes; None when they cannot be read."""
         store = self.world.store
         return tuple(store.nodes.all()) if store.nodes_readable else None
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeWish:
+    """What is asked for at one site, and what there is."""
+
+    place: Place
+    made: Manifest
+    live: Deployment | None
+    is_dark: bool = field(kw_only=True)
+
+    def changing(self) -> Changing:
+        """What its turn depends on."""
+        changes = self.live is not None and is_other(self.made, self.live)
+        serves = self.live is not None and self.live.is_serving
+        return Changing(place=self.place, changes=changes, serves=serves, is_dark=self.is_dark)
+
+    def intent(self, *, waits: bool) -> Manifest:
+        """The Deployment to have now."""
+        return as_before(self.made, self.live) if waits and self.live else keeping_template(self.made, self.live)
 
 
 class InferenceServiceReconciler:
@@ -190,12 +213,14 @@ async def want_edge(scope: Scope) -> None:
     if not scope.service.spec.edge or scope.nodes is None:
         return
     conflicts = port_conflicts(scope.service, scope.world.store.services.all(), scope.nodes)
-    for place, intent in _edge_intents(scope):
-        if place in conflicts:
-            scope.wanted.add(identity_of(intent))
-            scope.edge[place] = refusal(place, conflicts[place])
-        elif refused := await _want(scope, intent):
-            scope.edge[place] = refused
+    wishes = tuple(_edge_wishes(scope))
+    scope.waiting = _waiting(scope, wishes)
+    for wish in wishes:
+        if wish.place in conflicts:
+            scope.wanted.add(identity_of(wish.made))
+            scope.edge[wish.place] = refusal(wish.place, conflicts[wish.place])
+        elif refused := await _want(scope, wish.intent(waits=wish.place in scope.waiting)):
+            scope.edge[wish.place] = refused
 
 
 async def prune(scope: Scope) -> None:
@@ -205,7 +230,7 @@ async def prune(scope: Scope) -> None:
     if all(_keeps(scope, child) for child in present):
         return
     await scope.world.lister.list(NODES)
-    scope.wanted |= {identity_of(intent) for _, intent in _edge_intents(scope)}
+    scope.wanted |= {identity_of(wish.made) for wish in _edge_wishes(scope)}
     await scope.children.prune(kinds, _label(scope), keep=lambda live: _keeps(scope, live))
 
 
@@ -259,7 +284,8 @@ def view_of(scope: Scope) -> ServiceView:
             name = edge_deployment_name(metadata.name, target.name, node.name)
             selector = edge_selector(scope.service, target, node.name)
             at_site = observed(name, selector=selector, refused=scope.edge.get(place))
-            replicas.append(SiteReplica(place=place, node=node, workload=at_site))
+            waits = place in scope.waiting
+            replicas.append(SiteReplica(place=place, node=node, workload=at_site, waits=waits))
     return ServiceView(
         refused=scope.refused,
         cloud=cloud_workload(scope),
@@ -362,13 +388,24 @@ async def _want(scope: Scope, intent: Manifest) -> Refused | None:
     return await scope.children.ensure(intent)
 
 
-def _edge_intents(scope: Scope) -> Iterator[tuple[Place, Manifest]]:
+def _edge_wishes(scope: Scope) -> Iterator[EdgeWish]:
     for target in scope.service.spec.edge:
         for node in sites_of(target.sites, scope.nodes or ()):
             made = make_edge_deployment(scope.service, target, node.name, scope.world.settings)
             live = scope.world.store.deployments.get(*identity_of(made)[1])
-            intent = keeping_template(made, deployment_from(live.unpack()) if live else None)
-            yield Place(target.name, node.name), intent
+            found = deployment_from(live.unpack()) if live else None
+            yield EdgeWish(Place(target.name, node.name), made, found, is_dark=not node.ready)
+
+
+def _waiting(scope: Scope, wishes: Sequence[EdgeWish]) -> frozenset[Place]:
+    """Whose turn to change has not come. What is suspended serves nobody."""
+    if scope.service.spec.suspend:
+        return frozenset()
+    found: frozenset[Place] = frozenset()
+    for target in scope.service.spec.edge:
+        sites = [wish.changing() for wish in wishes if wish.place.target == target.name]
+        found |= waiting(sites, target.update or Update())
+    return found
 
 
 def _keeps(scope: Scope, live: Manifest) -> bool:

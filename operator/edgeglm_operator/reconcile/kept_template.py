@@ -10,13 +10,29 @@ from edgeglm_operator.reconcile.revision import pack, unpack, with_revision
 from edgeglm_operator.resources.manifest import Manifest
 
 
+def is_other(made: Manifest, live: Deployment) -> bool:
+    """Whether something else is asked of its pods than when the Deployment was given its template."""
+    asked: str = made["metadata"]["annotations"][labels.SPEC_HASH]
+    return live.notes.get(labels.SPEC_HASH) != asked
+
+
+def as_before(made: Manifest, live: Deployment) -> Manifest:
+    """What the maker made, but with the pods that were asked for before: their turn has not come."""
+    template = unpack(live.notes.get(labels.TEMPLATE, ""))
+    if template is None:
+        return keeping_template(made, live)
+    notes = {note: live.notes[note] for note in (labels.SPEC_HASH, labels.TEMPLATE)}
+    metadata = {**made["metadata"], "annotations": made["metadata"]["annotations"] | notes}
+    return {**made, "metadata": metadata, "spec": {**made["spec"], "template": template}}
+
+
 def keeping_template(made: Manifest, live: Deployment | None) -> Manifest:
     """What the maker made, with the template to have and a note of it. The maker notes what its pods follow from."""
     metadata, spec = made["metadata"], made["spec"]
     notes = live.notes if live else {}
     text = notes.get(labels.TEMPLATE, "")
     template = unpack(text)
-    if template is None or notes.get(labels.SPEC_HASH) != metadata["annotations"][labels.SPEC_HASH]:
+    if template is None or live is None or is_other(made, live):
         template = with_revision(spec["template"])
         text = pack(template)
     return {

@@ -51,6 +51,7 @@ def asked_at_site(service: InferenceService, target: EdgeTarget) -> str:
     asked = msgspec.structs.replace(
         target,
         sites=Sites(),
+        update=None,
         # Only the fit check reads these.
         model=msgspec.structs.replace(model, shape=None) if model else None,
         accelerator=msgspec.structs.replace(accelerator, memory=None) if accelerator else None,

@@ -18,6 +18,7 @@ from edgeglm_api.inference_service import (
     InferenceService,
     SiteCounts,
     Status,
+    Update,
 )
 from edgeglm_api.report import Verification
 from edgeglm_operator.observed import Node
@@ -72,6 +73,8 @@ class SiteReplica:
     place: Place
     node: Node | None
     workload: Workload
+    waits: bool = False
+    """Whether it still has what was asked for before: its turn to change has not come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,7 +297,16 @@ def _plan_at(target: EdgeTarget | None, view: ServiceView) -> CapacityPlan | Non
 
 def _at_site(service: InferenceService, target: EdgeTarget, site: SiteReplica, now: str) -> Verdict:
     name = edge_deployment_name(service.metadata.name, target.name, site.place.node)
-    return site_verdict(site.workload, site.node, expected_at(service, target, name), now)
+    verdict = site_verdict(site.workload, site.node, expected_at(service, target, name), now)
+    return _waits(target, site) if site.waits and verdict.state is State.SERVING else verdict
+
+
+def _waits(target: EdgeTarget, site: SiteReplica) -> Verdict:
+    where, update = f"spec.edge[{target.name}].update", target.update or Update()
+    if update.hold:
+        return Verdict(State.PROGRESSING, "UpdateHeld", f"site {site.place.node} stays as it was; {where}.hold is true")
+    turn = f"site {site.place.node} serves as before and has its turn later; {where}.maxConcurrentSites: "
+    return Verdict(State.PROGRESSING, "AwaitingTurn", f"{turn}{update.max_concurrent_sites}")
 
 
 def _counts(verdicts: list[Verdict]) -> SiteCounts:

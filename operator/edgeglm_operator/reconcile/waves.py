@@ -1,0 +1,37 @@
+"""A change of what runs at the edge goes through the sites a few at a time: the next ones when those serve.
+
+A fault in a spec then stops at the first sites. Where nothing serves there is nothing to lose, so a correction reaches
+what a fault has stopped at once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edgeglm_api.inference_service import Update
+from edgeglm_operator.reconcile.placement import Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changing:
+    """One site of a target, as far as turns depend on it."""
+
+    place: Place
+    changes: bool
+    """Whether it has something else than is asked for now."""
+    serves: bool
+    is_dark: bool
+    """Whether it is out of sight: it would change at some time, together with all others, and nobody would see it."""
+
+
+def waiting(sites: Iterable[Changing], update: Update) -> frozenset[Place]:
+    """The sites of one target that stay as they are until it is their turn."""
+    sites = tuple(sites)
+    changing = [site for site in sites if site.changes]
+    if update.hold:
+        return frozenset(site.place for site in changing)
+    under_way = sum(not (site.changes or site.serves or site.is_dark) for site in sites)
+    serving = sorted(site.place.node for site in changing if site.serves and not site.is_dark)
+    next_ones = serving[: max(update.max_concurrent_sites - under_way, 0)]
+    return frozenset(
+        site.place for site in changing if site.is_dark or (site.serves and site.place.node not in next_ones)
+    )

@@ -1,0 +1,131 @@
+"""A change goes through the sites of a target one after the other, and stops where it does harm."""
+
+from typing import Any
+
+import pytest
+
+from edgeglm_operator.kube.kinds import DEPLOYMENTS, INFERENCE_SERVICES, NODES
+from edgeglm_operator.resources.names import edge_deployment_name
+from tests.reconcile.builders import PLANT, Manifest, an_edge_node, an_edge_target, an_inference_service
+from tests.reconcile.in_memory import InMemoryCluster
+from tests.reconcile.operator_in_memory import OperatorInMemory, reconciled
+
+BOXES = ("box-1", "box-2", "box-3")
+
+
+class Fleet:
+    """Three sites that serve."""
+
+    def __init__(self, cluster: InMemoryCluster, operator: OperatorInMemory) -> None:
+        self.cluster = cluster
+        self.operator = operator
+
+    async def ask(self, length: int, **update: Any) -> None:
+        """Let the spec ask for another length of the context."""
+        target = an_edge_target(*BOXES) | ({"update": update} if update else {})
+        live = self.cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {}
+        self.cluster.put({**live, "spec": {**live["spec"], "engine": {"maxModelLen": length}, "edge": [target]}})
+        await self.operator.settle()
+
+    async def serve(self, *boxes: str) -> None:
+        """Let the replicas there become ready."""
+        for box in boxes:
+            live = self.deployment(box)
+            counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas", "availableReplicas"), 1)
+            self.cluster.put({**live, "status": {"observedGeneration": live["metadata"]["generation"], **counts}})
+        await self.operator.settle()
+
+    async def lose_sight(self, box: str, *, ready: bool = False) -> None:
+        live = self.cluster.live(NODES, "", box) or {}
+        self.cluster.put({**live, "status": an_edge_node(box, ready=ready)["status"]})
+        await self.operator.settle()
+
+    def deployment(self, box: str) -> Manifest:
+        return self.cluster.live(DEPLOYMENTS, PLANT, edge_deployment_name("llm", "sites", box)) or {}
+
+    def asked_of(self, length: int) -> tuple[str, ...]:
+        """The boxes whose engines are to have it."""
+        flag = f"--max-model-len={length}"
+        return tuple(box for box in BOXES if flag in str(self.deployment(box)["spec"]["template"]))
+
+    def told(self, type_: str = "EdgeReady") -> tuple[str, str]:
+        live = self.cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {}
+        found = {each["type"]: each for each in live["status"]["conditions"]}[type_]
+        return found["status"], found["reason"]
+
+
+@pytest.fixture
+async def fleet() -> Fleet:
+    cluster = InMemoryCluster()
+    for box in BOXES:
+        cluster.put(an_edge_node(box))
+    cluster.put(an_inference_service(edge=[an_edge_target(*BOXES)], engine={"maxModelLen": 1024}))
+    fleet = Fleet(cluster, await reconciled(cluster))
+    assert fleet.asked_of(1024) == BOXES, "what is new comes everywhere at once"
+    await fleet.serve(*BOXES)
+    assert fleet.told() == ("True", "Serving")
+    return fleet
+
+
+async def test_the_next_changes_when_the_one_before_serves(fleet: Fleet) -> None:
+    await fleet.ask(2048)
+    assert (fleet.asked_of(2048), fleet.asked_of(1024)) == (BOXES[:1], BOXES[1:])
+    assert fleet.told()[0] == "Unknown"
+    await fleet.serve("box-1")
+    assert fleet.asked_of(2048) == BOXES[:2]
+    await fleet.serve("box-2")
+    await fleet.serve("box-3")
+    assert fleet.asked_of(2048) == BOXES
+    assert fleet.told() == ("True", "Serving")
+
+
+async def test_a_fault_stops_at_the_first_and_a_correction_reaches_it(fleet: Fleet) -> None:
+    await fleet.ask(9999)
+    await fleet.ask(2048)
+    assert (fleet.asked_of(9999), fleet.asked_of(2048)) == ((), BOXES[:2])
+    await fleet.serve("box-1", "box-2")
+    assert fleet.asked_of(2048) == BOXES
+
+
+async def test_as_many_at_a_time_as_is_said(fleet: Fleet) -> None:
+    await fleet.ask(2048, maxConcurrentSites=2)
+    assert fleet.asked_of(2048) == BOXES[:2]
+
+
+async def test_held_nothing_changes_but_what_is_new(fleet: Fleet) -> None:
+    await fleet.ask(2048, hold=True)
+    assert fleet.asked_of(2048) == ()
+    assert fleet.told() == ("Unknown", "UpdateHeld")
+    await fleet.ask(2048)
+    assert fleet.asked_of(2048) == BOXES[:1]
+    await fleet.serve("box-1")
+    assert fleet.told() == ("Unknown", "RollingOut")
+
+
+async def test_a_site_out_of_sight_changes_when_it_is_heard(fleet: Fleet) -> None:
+    await fleet.lose_sight("box-1")
+    await fleet.ask(2048)
+    assert fleet.asked_of(2048) == ("box-2",)
+    await fleet.serve("box-2")
+    await fleet.serve("box-3")
+    assert (fleet.asked_of(2048), fleet.asked_of(1024)) == (BOXES[1:], BOXES[:1])
+    await fleet.lose_sight("box-1", ready=True)
+    assert fleet.asked_of(2048) == BOXES
+
+
+async def test_a_restart_in_the_middle_of_a_wave_goes_on_with_it_and_writes_nothing(fleet: Fleet) -> None:
+    await fleet.ask(2048)
+    before = len(fleet.cluster.requests)
+    fleet.operator = await reconciled(fleet.cluster)
+    writes = [verb for verb, _, _ in fleet.cluster.requests[before:] if verb not in {"get", "list", "discover"}]
+    assert writes == []
+    await fleet.serve("box-1")
+    assert fleet.asked_of(2048) == BOXES[:2]
+
+
+async def test_suspending_takes_all_at_once_and_what_comes_back_is_new(fleet: Fleet) -> None:
+    live = fleet.cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {}
+    fleet.cluster.put({**live, "spec": {**live["spec"], "suspend": True, "engine": {"maxModelLen": 2048}}})
+    await fleet.operator.settle()
+    assert [fleet.deployment(box)["spec"]["replicas"] for box in BOXES] == [0, 0, 0]
+    assert fleet.asked_of(2048) == BOXES

@@ -1,0 +1,73 @@
+"""Whose turn it is to change at the edge: pure."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeglm_api.inference_service import Update
+from edgeglm_operator.reconcile.placement import Place
+from edgeglm_operator.reconcile.waves import Changing, waiting
+
+
+def a_site(node: str, *, changes: bool = True, serves: bool = True, is_dark: bool = False) -> Changing:
+    return Changing(place=Place("boxes", node), changes=changes, serves=serves, is_dark=is_dark)
+
+
+def who_waits(sites: Sequence[Changing], most: int = 1, *, hold: bool = False) -> str:
+    found = waiting(sites, Update(max_concurrent_sites=most, hold=hold))
+    return "".join(sorted(place.node for place in found))
+
+
+def test_one_after_the_other_by_name() -> None:
+    assert who_waits([a_site("c"), a_site("a"), a_site("b")]) == "bc"
+    assert who_waits([a_site("a", changes=False), a_site("b"), a_site("c")]) == "c"
+    assert who_waits([a_site("a", changes=False, serves=False), a_site("b"), a_site("c")]) == "bc"
+
+
+def test_as_many_at_a_time_as_is_said() -> None:
+    fleet = [a_site("a", changes=False, serves=False), *(a_site(node) for node in "bcde")]
+    assert who_waits(fleet, 3) == "de"
+    assert who_waits(fleet, 10) == ""
+
+
+def test_what_does_not_serve_has_nothing_to_lose() -> None:
+    """So a correction reaches what a fault has stopped, whatever waits."""
+    assert who_waits([a_site("a", serves=False), a_site("b", serves=False), a_site("c"), a_site("d")]) == "d"
+
+
+def test_what_is_dark_waits_and_keeps_nobody_waiting() -> None:
+    dark = [a_site("a", is_dark=True), a_site("b", is_dark=True, serves=False)]
+    assert who_waits([*dark, a_site("c"), a_site("d")]) == "abd"
+    assert who_waits([a_site("a", changes=False, serves=False, is_dark=True), a_site("b")]) == ""
+
+
+def test_held_all_wait() -> None:
+    assert who_waits([a_site("a"), a_site("b", serves=False), a_site("c", changes=False)], hold=True) == "ab"
+
+
+sites = st.lists(
+    st.builds(
+        Changing,
+        place=st.builds(Place, st.just("boxes"), st.text("abcdef", min_size=1, max_size=3)),
+        changes=st.booleans(),
+        serves=st.booleans(),
+        is_dark=st.booleans(),
+    ),
+    max_size=12,
+    unique_by=lambda site: site.place,
+)
+
+
+@given(sites, st.integers(1, 12))
+def test_never_more_than_so_many_that_served_are_down_and_all_come_to_their_turn(
+    fleet: list[Changing], most: int
+) -> None:
+    held = waiting(fleet, Update(max_concurrent_sites=most))
+    begin = [site for site in fleet if site.changes and site.place not in held]
+    under_way = [site for site in fleet if not site.changes and not site.serves and not site.is_dark]
+    served = [site for site in begin if site.serves]
+    assert len(served) + len(under_way) <= max(most, len(under_way))
+    assert not any(site.is_dark for site in begin)
+    heard = [site for site in fleet if site.changes and not site.is_dark]
+    assert begin or not heard or len(under_way) >= most
