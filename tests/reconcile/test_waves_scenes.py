@@ -87,6 +87,18 @@ async def test_a_fault_stops_at_the_first_and_a_correction_reaches_it(fleet: Fle
     assert fleet.asked_of(2048) == BOXES
 
 
+@pytest.mark.parametrize("changed", [{"port": 8001}, {"name": "pump-model"}], ids=["port", "name"])
+async def test_what_agents_ask_by_changes_everywhere_at_once(fleet: Fleet, changed: dict[str, Any]) -> None:
+    """Their bundles say so at once: a site that waited could not be asked."""
+    live = fleet.cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {}
+    target = an_edge_target(*BOXES, port=changed.get("port", 8000)) | {"update": {"hold": True}}
+    model = live["spec"]["model"] | {key: value for key, value in changed.items() if key == "name"}
+    fleet.cluster.put({**live, "spec": {**live["spec"], "edge": [target], "model": model}})
+    await fleet.operator.settle()
+    (said,) = changed.values()
+    assert [str(said) in str(fleet.deployment(box)["spec"]["template"]["spec"]) for box in BOXES] == [True] * 3
+
+
 async def test_as_many_at_a_time_as_is_said(fleet: Fleet) -> None:
     await fleet.ask(2048, maxConcurrentSites=2)
     assert fleet.asked_of(2048) == BOXES[:2]

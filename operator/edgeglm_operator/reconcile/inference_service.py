@@ -38,7 +38,7 @@ from edgeglm_operator.reconcile.companions import Companion, activator_in, compa
 from edgeglm_operator.reconcile.dropped import dropped
 from edgeglm_operator.reconcile.fit_check import fit_checks
 from edgeglm_operator.reconcile.intent import identity_of
-from edgeglm_operator.reconcile.kept_template import as_before, is_other, keeping_template
+from edgeglm_operator.reconcile.kept_template import as_before, is_other, keeping_template, template_of
 from edgeglm_operator.reconcile.outcome import Result, result_of
 from edgeglm_operator.reconcile.placement import Place, port_conflicts, refusal, sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused
@@ -62,7 +62,7 @@ from edgeglm_operator.resources.cloud_deployment import (
     replicas_alone,
     with_replicas,
 )
-from edgeglm_operator.resources.edge_deployment import make_edge_deployment
+from edgeglm_operator.resources.edge_deployment import asked_by, make_edge_deployment
 from edgeglm_operator.resources.engine_settings import effective_engines
 from edgeglm_operator.resources.knative_service import is_knative, make_knative_service
 from edgeglm_operator.resources.leader_worker_set import in_its_kind
@@ -121,9 +121,11 @@ class EdgeWish:
 
     def changing(self) -> Changing:
         """What its turn depends on."""
-        changes = self.live is not None and is_other(self.made, self.live)
+        before = template_of(self.live) if self.live and is_other(self.made, self.live) else None
+        # By another name, port or key its agent asks at once, as the bundle says.
+        can_wait = before is not None and asked_by(before) == asked_by(self.made["spec"]["template"])
         serves = self.live is not None and self.live.is_serving
-        return Changing(place=self.place, changes=changes, serves=serves, is_dark=self.is_dark)
+        return Changing(place=self.place, changes=can_wait, serves=serves, is_dark=self.is_dark)
 
     def intent(self, *, waits: bool) -> Manifest:
         """The Deployment to have now."""

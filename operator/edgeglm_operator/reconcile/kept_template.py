@@ -16,9 +16,14 @@ def is_other(made: Manifest, live: Deployment) -> bool:
     return live.notes.get(labels.SPEC_HASH) != asked
 
 
+def template_of(live: Deployment) -> Manifest | None:
+    """The template that it was given; None when it has no note of one."""
+    return unpack(live.notes.get(labels.TEMPLATE, ""))
+
+
 def as_before(made: Manifest, live: Deployment) -> Manifest:
     """What the maker made, but with the pods that were asked for before: their turn has not come."""
-    template = unpack(live.notes.get(labels.TEMPLATE, ""))
+    template = template_of(live)
     if template is None:
         return keeping_template(made, live)
     notes = {note: live.notes[note] for note in (labels.SPEC_HASH, labels.TEMPLATE)}

@@ -17,7 +17,7 @@ class Changing:
 
     place: Place
     changes: bool
-    """Whether it has something else than is asked for now."""
+    """Whether it has something else than is asked for now, and can have that for a while."""
     serves: bool
     is_dark: bool
     """Whether it is out of sight: it would change at some time, together with all others, and nobody would see it."""

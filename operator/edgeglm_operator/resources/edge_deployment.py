@@ -1,5 +1,7 @@
 """The Deployment of one edge target's replica on one node."""
 
+from itertools import takewhile
+
 from edgeglm_api import labels as keys
 from edgeglm_api.inference_service import EdgeTarget, InferenceService
 from edgeglm_operator.resources.asked import asked_at_site
@@ -40,6 +42,15 @@ def make_edge_deployment(service: InferenceService, target: EdgeTarget, node: st
             "template": engine_template(labels, serving, _pod(serving, target, node)),
         },
     )
+
+
+def asked_by(template: Manifest) -> tuple[object, ...]:
+    """What agents ask the engine of a pod template by: the names that it serves, its port, its key."""
+    engine = template["spec"]["containers"][0]
+    first = engine["args"].index("--served-model-name") + 1
+    names = takewhile(lambda argument: not argument.startswith("--"), engine["args"][first:])
+    ports = [argument for argument in engine["args"] if argument.startswith("--port=")]
+    return (*names, *ports, *(each for each in engine["env"] if "valueFrom" in each))
 
 
 def _serving(service: InferenceService, target: EdgeTarget, settings: Settings) -> Serving:
