@@ -317,6 +317,8 @@ class Cloud(Model, frozen=True, kw_only=True):
     volume_mounts: tuple[dict[str, Any], ...] = ()
     external_url: str | None = msgspec.field(name="externalURL", default=None)
     """How sites reach the cloud replicas."""
+    ca_secret_ref: SecretRef | None = None
+    """Whom sites trust there; the authorities of the agent's image when absent."""
 
 
 class Download(Model, frozen=True, kw_only=True):

@@ -369,6 +369,8 @@ class Spec(Model, frozen=True, kw_only=True):
 
     suspend: bool = False
     """No site runs it; agents stay and finish what they have begun."""
+    mode: Literal["Active", "Shadow"] = "Active"
+    """Shadow: it is tried beside others. What it says goes to `shadow/` and its topic, and it asks after all others."""
     sites: Sites
     broker: Broker
     sources: tuple[Source, ...]

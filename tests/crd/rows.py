@@ -261,6 +261,11 @@ ROWS: Final = (
     # InferenceService: where.
     Row("in the cloud", service()),
     Row("at the edge", at_edge()),
+    Row("a cloud that sites trust by a Secret", cloud(externalURL="https://llm", caSecretRef={"name": "ca"})),
+    Row(
+        "a cloud that sites trust without TLS", cloud(externalURL="http://llm", caSecretRef={"name": "ca"}), "https://"
+    ),
+    Row("a cloud that sites trust and cannot reach", cloud(caSecretRef={"name": "ca"}), "https://"),
     Row("at the edge, three sites at a time", at_edge(update={"maxConcurrentSites": 3, "hold": True})),
     Row("at the edge, none at a time", at_edge(update={"maxConcurrentSites": 0}), ANY),
     Row("in both places", service(cloud={"replicas": 2}, edge=[target()])),
@@ -737,6 +742,8 @@ ROWS: Final = (
     Row("JSON by nothing", measuring_in("JSON"), "needs a path"),
     Row("a state", stating(map={"1": "OPEN", "0": "CLOSED"})),
     Row("a state in SenML", stating(without="path", name="breaker", form="SenML")),
+    Row("a graph that is tried", graph(mode="Shadow")),
+    Row("a graph in a strange mode", graph(mode="Dry"), ANY),
     Row("an operating state", stating(operatingState=True)),
     Row("an operating state that is measured", measuring(operatingState=True), "for the measurements of a State"),
     Row("an event", happening()),

@@ -131,9 +131,15 @@ def _endpoint(service: InferenceService, target: EdgeTarget | None, url: str) ->
         model=service.served_name,
         place="Edge" if target else "Cloud",
         key_file=key_file(auth.api_key_secret_ref) if auth else None,
+        ca_file=None if target else _trusted_in_cloud(service),
         scheduling=_scheduling(service, target),
         verify_at_once=(service.spec.verification.concurrency or 0) if target and service.spec.verification else 0,
     )
+
+
+def _trusted_in_cloud(service: InferenceService) -> str | None:
+    reference = service.spec.cloud.ca_secret_ref if service.spec.cloud else None
+    return endpoint_ca_file(reference) if reference else None
 
 
 def _scheduling(service: InferenceService, target: EdgeTarget | None) -> Literal["FCFS", "Priority"]:

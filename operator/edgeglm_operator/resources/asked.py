@@ -40,6 +40,7 @@ def asked_of_cloud(service: InferenceService) -> str:
         disruption_budget="Auto",
         network_policy=None,
         external_url=None,
+        ca_secret_ref=None,
         accelerator=_of_nodes(cloud.accelerator),
     )
     return _digest(msgspec.structs.replace(_of_pods(service.spec), cloud=asked, edge=()))

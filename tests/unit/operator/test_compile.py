@@ -44,6 +44,40 @@ def test_the_route_gives_the_order_of_endpoints(route: str, order: list[str]) ->
     assert sorted(endpoint.name for endpoint in bundle.endpoints) == sorted(order)
 
 
+def test_a_cloud_behind_authorities_of_one_s_own_is_trusted_by_the_agents_that_ask_there() -> None:
+    trusted = {"externalURL": "https://llm.example", "caSecretRef": {"name": "ca.plant"}}
+    service = an_inference_service(cloud=trusted, edge=[a_target()])
+    bundle, _ = compile_bundle(an_edge_site(), a_node(), [a_sensor_graph()], [service])
+    cloud, edge = bundle.endpoints
+    assert (cloud.ca_file, edge.ca_file) == ("/etc/edgeglm/endpoints/trust/ca.plant/ca.crt", None)
+    assert agent_secrets_of(bundle).endpoints == (EndpointSecret("trust", "ca.plant", ("ca.crt",)),)
+
+
+def test_a_graph_that_is_tried_speaks_aside_asks_last_and_is_commanded_by_nobody() -> None:
+    commands = {"topic": "ops/line", "keySecretRef": {"name": "ops", "key": "hmac"}}
+    wishes: dict[str, Any] = {
+        "reasoning": {"serviceRef": {"name": "llm"}, "priority": "High"},
+        "findings": {"commands": commands},
+        "output": {"topic": "insights/{graph}/{partition}", "retain": True},
+    }
+    in_use, tried = (a_sensor_graph(name, mode=mode, **wishes) for name, mode in (("a", "Active"), ("b", "Shadow")))
+    bundle, refusals = compile_bundle(an_edge_site(), a_node(), [in_use, tried], [BOTH])
+    assert refusals == {}
+    first, second = bundle.graphs
+    assert (first.output.topic, first.output.retain, first.reasoning.priority) == (
+        wishes["output"]["topic"],
+        True,
+        "High",
+    )
+    assert (second.output.topic, second.output.retain, second.reasoning.priority) == (
+        "shadow/insights/{graph}/{partition}",
+        False,
+        "Low",
+    )
+    assert (first.commands is None, second.commands) == (False, None)
+    assert second.question == first.question
+
+
 def test_endpoints_say_where_what_and_with_which_key() -> None:
     service = an_inference_service(
         model={"uri": "hf://a/b", "name": "glm"},
