@@ -16,6 +16,9 @@ from tests.reconcile.builders import a_sensor_graph, an_edge_site, an_edge_targe
 
 pytestmark = pytest.mark.cluster
 
+COLLECTED_SECONDS = 180
+"""Kubernetes' garbage collector looks for kinds that are new to it every 30 s, and then lists them."""
+
 
 @pytest.fixture
 def scene(installed: Kubectl, namespace: str, shared_operator: OperatorProcess) -> Scene:
@@ -58,7 +61,7 @@ def test_a_site_lives_until_nothing_selects_its_node(plant: Scene, edge_node: st
     assert plant.get("esite", edge_node)
 
     plant.run("delete", "infsvc", "llm")
-    assert eventually(lambda: not plant.names("esite,configmaps,deployments")[1:])
+    assert eventually(lambda: not plant.names("esite,configmaps,deployments")[1:], COLLECTED_SECONDS)
     assert plant.names("esite") == []
 
 
