@@ -48,6 +48,8 @@ class Shape(Model, frozen=True, kw_only=True):
 
 MAX_SERVED_NAME: Final = 128
 """An older CRD may have let a longer one in."""
+MAX_TARGET_NAME: Final = 32
+"""Likewise."""
 MAX_ADAPTER_NAME: Final = 40
 """Containers are called by it; what an older CRD let in may be longer."""
 

@@ -1,8 +1,15 @@
 """What is wrong with an InferenceService that the CRD's own rules cannot see."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from edgeglm_api.inference_service import MAX_ADAPTER_NAME, MAX_SERVED_NAME, EdgeTarget, Engine, InferenceService
+from edgeglm_api.inference_service import (
+    MAX_ADAPTER_NAME,
+    MAX_SERVED_NAME,
+    MAX_TARGET_NAME,
+    EdgeTarget,
+    Engine,
+    InferenceService,
+)
 from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.resources.effective_engine import asked_engine, place_of
 from edgeglm_operator.resources.flags import (
@@ -27,6 +34,7 @@ def _problems(service: InferenceService) -> Iterator[Refused]:
     yield from _source(spec.model.uri, "spec.model.uri")
     yield from _preset(spec.preset)
     yield from _served_name(service)
+    yield from _target_names(spec.edge)
     yield from _adapters(service)
     owned = {**OWNED_FLAGS, **(FLAGS_OF_ADAPTERS if spec.model.adapters else {})}
     yield from _engine(spec.engine, "spec.engine", owned)
@@ -75,6 +83,16 @@ def _served_name(service: InferenceService) -> Iterator[Refused]:
             Reason.INVALID_MODEL,
             f"spec.model.name: {name[:MAX_SERVED_NAME]}… is longer than {MAX_SERVED_NAME} characters; shorten it",
         )
+
+
+def _target_names(targets: Iterable[EdgeTarget]) -> Iterator[Refused]:
+    for target in targets:
+        if len(target.name) > MAX_TARGET_NAME:
+            yield Refused(
+                Reason.INVALID_SPEC,
+                f"spec.edge: the name {target.name[:MAX_TARGET_NAME]}… is longer than {MAX_TARGET_NAME} characters;"
+                " shorten it",
+            )
 
 
 def _adapters(service: InferenceService) -> Iterator[Refused]:

@@ -126,6 +126,14 @@ def test_the_name_of_an_adapter_is_bounded_whatever_an_older_crd_let_in() -> Non
     assert "is longer than 40 characters" in refused.message
 
 
+def test_the_name_of_a_target_is_bounded_whatever_an_older_crd_let_in() -> None:
+    """Found by the fuzz: the status has room for 32 characters."""
+    refused = accept(an_inference_service(edge=[a_target("x" * 33)]))
+    assert refused is not None
+    assert refused.message.startswith("spec.edge: the name xxx")
+    assert "is longer than 32 characters" in refused.message
+
+
 def test_the_name_that_clients_ask_for_is_bounded_whatever_an_older_crd_let_in() -> None:
     """Found by the fuzz: the status has room for 128 characters."""
     refused = accept(an_inference_service(model={"uri": "hf://a/b", "name": "m" * 129}))

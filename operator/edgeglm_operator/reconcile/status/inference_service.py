@@ -8,6 +8,7 @@ from typing import Final
 from edgeglm_api.conditions import Condition, carry_over
 from edgeglm_api.inference_service import (
     MAX_SERVED_NAME,
+    MAX_TARGET_NAME,
     Accelerator,
     CapacityPlan,
     Cloud,
@@ -106,7 +107,10 @@ def inference_service_status(service: InferenceService, view: ServiceView, now: 
     """The whole status. `now` is RFC 3339."""
     spec = service.spec
     cloud = None if spec.cloud is None else _in_cloud(service, view, now)
-    targets = tuple(_target(service, target, view, now) for target in spec.edge)
+    # Of one whose name an older CRD let in there is no room to tell; the service is refused for it.
+    told = [target for target in spec.edge if len(target.name) <= MAX_TARGET_NAME]
+    targets = tuple(_target(service, target, view, now) for target in told)
+    places = {place_of(target) for target in (None, *told)}
     edge = _together([verdict for verdict, _ in targets]) if targets else None
     verified = _verified(view, now)
     wanted = _conditions(service, view, cloud=cloud, edge=edge, verified=verified)
@@ -115,7 +119,7 @@ def inference_service_status(service: InferenceService, view: ServiceView, now: 
         url=_url(service, view),
         model_name=service.served_name if len(service.served_name) <= MAX_SERVED_NAME else "",
         adapters=() if view.refused else tuple(adapter.name for adapter in spec.model.adapters),
-        effective_engine=view.engines,
+        effective_engine=tuple(each for each in view.engines if each.place in places),
         conditions=carry_over(wanted, service.status.conditions, now=now),
         cloud=None if cloud is None else _cloud_status(service, view, cloud),
         edge=tuple(status for _, status in targets),
