@@ -44,6 +44,7 @@ def test_the_status_tells_bundle_books_spool_and_endpoints(site: EdgeSite) -> No
             "name": "engine",
             "state": "Closed",
             "lastError": "",
+            "reason": "",
             "load": {
                 "width": 2,
                 "inFlight": 0,
