@@ -83,8 +83,14 @@ def admin(installed: Kubectl, account: Path) -> Iterator[Kubectl]:
     yield installed
     installed.run("delete", "infsvc", "--all", "-n", HERE)
     assert until(lambda: not names(installed, "deployments", HERE), COLLECTED_SECONDS)
+    # All at once, and then all are waited for: one after the other, those of one file alone may take a minute.
     for kind in FILES:
-        installed.run("delete", "--ignore-not-found", "-f", str(crd_file(kind)))
+        installed.run("delete", "--ignore-not-found", "--wait=false", "-f", str(crd_file(kind)))
+    assert until(lambda: not any(_is_there(installed, kind) for kind in FILES), COLLECTED_SECONDS)
+
+
+def _is_there(installed: Kubectl, kind: str) -> bool:
+    return bool(installed.run("get", "--ignore-not-found", "-o", "name", "-f", str(crd_file(kind))).strip())
 
 
 def test_apis_that_come_and_go_take_no_replica_with_them(operator: OperatorProcess, admin: Kubectl) -> None:
