@@ -17,18 +17,14 @@ def is_other(made: Manifest, live: Deployment) -> bool:
 
 
 def template_of(live: Deployment) -> Manifest | None:
-    """The template that it was given; None when it has no note of one."""
-    return unpack(live.notes.get(labels.TEMPLATE, ""))
+    """The template that it was given; None when it has no note of one, or of what it was made for."""
+    return unpack(live.notes.get(labels.TEMPLATE, "")) if labels.SPEC_HASH in live.notes else None
 
 
 def as_before(made: Manifest, live: Deployment) -> Manifest:
-    """What the maker made, but with the pods that were asked for before: their turn has not come."""
-    template = template_of(live)
-    if template is None:
-        return keeping_template(made, live)
-    notes = {note: live.notes[note] for note in (labels.SPEC_HASH, labels.TEMPLATE)}
-    metadata = {**made["metadata"], "annotations": made["metadata"]["annotations"] | notes}
-    return {**made, "metadata": metadata, "spec": {**made["spec"], "template": template}}
+    """What the maker made, as if its pods were asked for as before. There is a note of those: `template_of` knows."""
+    annotations = made["metadata"]["annotations"] | {labels.SPEC_HASH: live.notes[labels.SPEC_HASH]}
+    return keeping_template({**made, "metadata": {**made["metadata"], "annotations": annotations}}, live)
 
 
 def keeping_template(made: Manifest, live: Deployment | None) -> Manifest:

@@ -11,7 +11,7 @@ from edgeglm_api.edge_site import EdgeSite
 from edgeglm_api.inference_service import InferenceService
 from edgeglm_api.model import read
 from edgeglm_operator.observed import deployment_from
-from edgeglm_operator.reconcile.kept_template import keeping_template
+from edgeglm_operator.reconcile.kept_template import as_before, keeping_template, template_of
 from edgeglm_operator.reconcile.revision import pack, repack, revision_of, with_revision
 from edgeglm_operator.resources.agent_deployment import make_agent_deployment
 from edgeglm_operator.resources.agent_secrets import NO_SECRETS, AgentSecrets
@@ -46,6 +46,21 @@ def test_pods_stay_as_they_were_made(make: Any) -> None:
 
     assert second == first
     assert make(NEW)["spec"]["template"] != make(OLD)["spec"]["template"]
+
+
+def test_whose_turn_is_later_keeps_the_pods_and_the_notes_of_before() -> None:
+    before = keeping_template(at_site(OLD), None)
+    asked = at_site(NEW, service({"engine": {"maxModelLen": 1024}}))
+    assert as_before(asked, deployment_from(before)) == before
+
+
+def test_without_the_note_of_what_it_was_made_for_a_template_is_nobody_s_to_keep() -> None:
+    """As when somebody took it away by hand: such a site does not wait, it is made as it is asked for."""
+    made = keeping_template(at_site(OLD), None)
+    annotations = {key: value for key, value in made["metadata"]["annotations"].items() if key != labels.SPEC_HASH}
+    live = deployment_from({**made, "metadata": {**made["metadata"], "annotations": annotations}})
+    assert template_of(deployment_from(made)) == made["spec"]["template"]
+    assert template_of(live) is None
 
 
 def test_what_is_asked_anew_is_made_as_this_release_makes_it() -> None:
