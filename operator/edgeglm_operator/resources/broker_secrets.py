@@ -12,6 +12,7 @@ from edgeglm_api.bundle import Bundle
 from edgeglm_api.inference_service import SecretRef
 from edgeglm_operator.resources.manifest import Manifest
 from edgeglm_operator.resources.names import broker_volume_name
+from edgeglm_operator.resources.optional_secret import mounted_at, optional_volume
 
 _DIRECTORY: Final = "/etc/edgeglm/brokers"
 _CA: Final = "ca.crt"
@@ -43,18 +44,12 @@ def broker_secrets_of(bundle: Bundle) -> tuple[BrokerSecret, ...]:
 
 def broker_volume(secret: BrokerSecret) -> Manifest:
     """The volume of the pod."""
-    items = [{"key": key, "path": key} for key in _KEYS[secret.part]]
-    source = {"secretName": secret.name, "items": items, "optional": True, "defaultMode": 0o440}
-    return {"name": broker_volume_name(secret.name, secret.part), "secret": source}
+    return optional_volume(broker_volume_name(secret.name, secret.part), secret.name, _KEYS[secret.part])
 
 
 def broker_mount(secret: BrokerSecret) -> Manifest:
     """Where the agent sees it."""
-    return {
-        "name": broker_volume_name(secret.name, secret.part),
-        "mountPath": f"{_DIRECTORY}/{secret.part}/{secret.name}",
-        "readOnly": True,
-    }
+    return mounted_at(broker_volume_name(secret.name, secret.part), f"{_DIRECTORY}/{secret.part}/{secret.name}")
 
 
 def _named(bundle: Bundle) -> Iterator[BrokerSecret]:

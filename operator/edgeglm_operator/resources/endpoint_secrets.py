@@ -12,6 +12,7 @@ from edgeglm_api.bundle import Bundle
 from edgeglm_api.inference_service import SecretKeyRef, SecretRef
 from edgeglm_operator.resources.manifest import Manifest
 from edgeglm_operator.resources.names import endpoint_volume_name
+from edgeglm_operator.resources.optional_secret import mounted_at, optional_volume
 
 _DIRECTORY: Final = "/etc/edgeglm/endpoints"
 _KEYS: Final = "keys"
@@ -47,18 +48,12 @@ def endpoint_secrets_of(bundle: Bundle) -> tuple[EndpointSecret, ...]:
 
 def endpoint_volume(secret: EndpointSecret) -> Manifest:
     """The volume of the pod."""
-    items = [{"key": key, "path": key} for key in secret.keys]
-    source = {"secretName": secret.name, "items": items, "optional": True, "defaultMode": 0o440}
-    return {"name": endpoint_volume_name(secret.name, secret.part), "secret": source}
+    return optional_volume(endpoint_volume_name(secret.name, secret.part), secret.name, secret.keys)
 
 
 def endpoint_mount(secret: EndpointSecret) -> Manifest:
     """Where the agent sees it."""
-    return {
-        "name": endpoint_volume_name(secret.name, secret.part),
-        "mountPath": f"{_DIRECTORY}/{secret.part}/{secret.name}",
-        "readOnly": True,
-    }
+    return mounted_at(endpoint_volume_name(secret.name, secret.part), f"{_DIRECTORY}/{secret.part}/{secret.name}")
 
 
 def _named(bundle: Bundle) -> Iterator[tuple[str, str, str]]:
