@@ -241,8 +241,10 @@ class Partition(msgspec.Struct):
         What is usual stays as it is for series with evidence. Their trends go on: they tell how it came to that.
         """
         since_ns = window.end_ns - slice_ns
-        after = learned(window.pane, self.usual(window, operating), evidence, since_ns=since_ns)
-        self.baselines = put_back(operating_in(window.states, operating), after, self.in_states)
+        now = operating_in(window.states, operating)
+        usual = usual_in(now, self.baselines, self.in_states)
+        after = learned(window.pane, usual, evidence, since_ns=since_ns)
+        self.baselines = put_back(now, after, self.in_states)
         self.tracks = follow(
             self.tracks, window.pane, point_seconds=point_seconds, end_ns=window.end_ns, since_ns=since_ns
         )

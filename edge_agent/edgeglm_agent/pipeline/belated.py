@@ -40,7 +40,9 @@ def learn(name: str, partition: Partition, era: Era, numbers: list[int]) -> int:
     windows = partition.settle(name, era.number, era.span, numbers)
     for window in windows:
         derive(window.pane, era.derivations)
-        settled = msgspec.structs.replace(window, states=states_in(partition.holders, window.start_ns, window.end_ns))
+        # Only for what is usual in them: all else that holds was told when the window closed.
+        states = states_in(partition.holders, window.start_ns, window.end_ns) if era.operating else {}
+        settled = msgspec.structs.replace(window, states=states)
         ahead = headings(
             settled, trends_at(partition.tracks, window.end_ns), era.surroundings, point_seconds=era.point_seconds
         )
