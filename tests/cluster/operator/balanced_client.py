@@ -1,10 +1,10 @@
-"""A client that balances as Services and gateways do: over the ready addresses that the EndpointSlices name."""
+"""A client that balances as gateways do: over the ready addresses of the EndpointSlices, to the least busy one."""
 
 import http.client
 import json
-import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -42,6 +42,8 @@ class BalancedClient:
     left: dict[str, float] = field(default_factory=dict)
     """When an address was ready for the last time, of those that are no more."""
     _ready: frozenset[str] = frozenset()
+    _open: Counter[str] = field(default_factory=Counter)
+    _choosing: threading.Lock = field(default_factory=threading.Lock)
     _over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -62,9 +64,9 @@ class BalancedClient:
         """The requests that were not answered in full."""
         return [each for each in self.asked if each.trouble]
 
-    def has_asked(self, addresses: Iterable[str], times: int) -> bool:
-        """Whether each of these has answered so often."""
-        return all(sum(each.address == address for each in self.asked) >= times for address in addresses)
+    def keeps_open(self, addresses: Iterable[str], number: int) -> bool:
+        """Whether each of these has so many requests to answer."""
+        return all(self._open[address] >= number for address in addresses)
 
     def outlasted(self, seconds: float) -> list[Asked]:
         """The requests that ended later than this after their replica had left the ready ones."""
@@ -78,11 +80,24 @@ class BalancedClient:
 
     def _ask(self) -> None:
         while not self._over.is_set():
-            ready = sorted(self._ready)
+            ready = self._ready
             if ready:
-                self.asked.append(self._one(random.choice(ready)))  # noqa: S311 - balancing, not a secret
+                with self._least_busy(ready) as address:
+                    self.asked.append(self._one(address))
             else:
                 self._over.wait(LOOK_EVERY_SECONDS)
+
+    @contextmanager
+    def _least_busy(self, ready: Iterable[str]) -> Iterator[str]:
+        """The one of these that has the fewest to answer; within it, it has one more."""
+        with self._choosing:
+            address = min(ready, key=lambda each: self._open[each])
+            self._open[address] += 1
+        try:
+            yield address
+        finally:
+            with self._choosing:
+                self._open[address] -= 1
 
     def _one(self, address: str) -> Asked:
         body = {"model": self.service, "prompt": "The pump", "max_tokens": self.tokens, "ignore_eos": True}
