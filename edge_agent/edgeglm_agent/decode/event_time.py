@@ -16,29 +16,25 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def event_time_ns(value: Any, time_format: str) -> int:  # noqa: ANN401 - the shape of JSON
     """Read a timestamp; raises Refused when it is none of that format."""
-    return time_reader(time_format)(value)
+    return _READERS[time_format](value)
 
 
 def time_reader(time_format: str) -> Callable[[Any], int]:
     """Return what reads timestamps of a format, and raises Refused for what is none."""
-    read = _READERS[time_format]
-
-    def time_ns(value: Any) -> int:  # noqa: ANN401 - the shape of JSON
-        nanos = read(value)
-        if not 0 <= nanos < _LATEST_NANOS:
-            raise Refused(Reason.TIMESTAMP)
-        return nanos
-
-    return time_ns
+    return _READERS[time_format]
 
 
 def _scaled(value: Any, nanos: int) -> int:  # noqa: ANN401 - the shape of JSON
+    # A float of seconds carries some 200 ns of noise; microseconds are what it can honestly say.
     if type(value) is float and -_LATEST_NANOS <= value * nanos <= _LATEST_NANOS:
-        # A float of seconds carries some 200 ns of noise; microseconds are what it can honestly say.
-        return round(value * nanos / 1_000) * 1_000
-    if type(value) is int:
-        return value * nanos
-    raise Refused(Reason.TIMESTAMP)
+        scaled = round(value * nanos / 1_000) * 1_000
+    elif type(value) is int:
+        scaled = value * nanos
+    else:
+        raise Refused(Reason.TIMESTAMP)
+    if not 0 <= scaled < _LATEST_NANOS:
+        raise Refused(Reason.TIMESTAMP)
+    return scaled
 
 
 def _nanoseconds(value: Any) -> int:  # noqa: ANN401 - the shape of JSON
@@ -56,7 +52,7 @@ def _iso8601(value: Any) -> int:  # noqa: ANN401 - the shape of JSON
     if moment.tzinfo is None:  # a local time without its zone is a guess
         raise Refused(Reason.TIMESTAMP)
     span = moment - _EPOCH
-    return (span.days * 86_400 + span.seconds) * 1_000_000_000 + span.microseconds * 1_000
+    return _scaled((span.days * 86_400 + span.seconds) * 1_000_000_000 + span.microseconds * 1_000, nanos=1)
 
 
 _READERS: Final[dict[str, Callable[[Any], int]]] = {

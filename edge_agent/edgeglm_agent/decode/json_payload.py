@@ -3,12 +3,14 @@
 RFC 8259 leaves duplicate keys to the reader. Two readers that disagree on them disagree on the measurement, so they
 are refused.
 
-There are two readers here. The quick one takes what is plain to see to be within all limits; what it leaves, the strict
-one judges, which alone says why something is refused. A property test demands that they never disagree.
+There are two readers here. The quick one takes what is plain to see to be within all limits, one payload or many at
+once; what it leaves, the strict one judges, which alone says why something is refused. A property test demands that
+they never disagree.
 """
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -36,6 +38,33 @@ def parse_json(payload: bytes) -> Any:  # noqa: ANN401 - the shape of JSON
     return _parse_strictly(payload) if document is None else document
 
 
+def parse_flat_objects(payloads: Sequence[bytes]) -> list[dict[str, Any]] | None:
+    """Parse payloads of which each is one object without lists and objects in it; None when any may be anything else.
+
+    They are read as one list, a payload a line. When all line ends are ours and each stands between two brackets, every
+    payload begins and ends with its only bracket. Two can run into one then, by a string that does not end, but none
+    can be two: there are as many documents as payloads only when each payload is a document.
+    """
+    lines = b"[" + b",\n".join(payloads) + b"]"
+    between = len(payloads) - 1
+    if (
+        max(map(len, payloads)) > MAX_VALUES
+        or not lines.count(b"},\n{") == lines.count(b"\n") == between
+        or not lines.startswith(b"[{")
+        or not lines.endswith(b"}]")
+        or not lines.count(b"{") == lines.count(b"}") == len(payloads)
+        or lines.count(b"[") > 1
+        or _may_have_long_number(lines)
+    ):
+        return None
+    try:
+        documents: list[dict[str, Any]] = _QUICK.decode(lines)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    plain = len(documents) == len(payloads) and _are_all_keys(sum(map(len, documents)), lines)
+    return documents if plain else None
+
+
 def _parse_plain(payload: bytes) -> Any:  # noqa: ANN401 - the shape of JSON
     """Parse a payload that is plain to see to be within all limits; None for all others, and for a mere null."""
     # Every value has a byte; to count them is for the other reader.
@@ -46,9 +75,13 @@ def _parse_plain(payload: bytes) -> Any:  # noqa: ANN401 - the shape of JSON
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     keys = _count_keys(document, payload.count(b"{") + payload.count(b"["))
-    # Of equal keys the quick decoder takes the last. None are equal when no more colons stand there than keys came out.
-    plain = keys == payload.count(b":") or keys == sum(map(payload.count, _BEFORE_COLONS))
-    return document if plain else None
+    return document if _are_all_keys(keys, payload) else None
+
+
+def _are_all_keys(keys: int, payload: bytes) -> bool:
+    """Tell whether so many different keys are all that there are; of equal ones the quick decoder takes the last."""
+    # None are equal when no more colons stand there than keys came out.
+    return keys == payload.count(b":") or keys == sum(map(payload.count, _BEFORE_COLONS))
 
 
 def _may_have_long_number(payload: bytes) -> bool:

@@ -1,7 +1,8 @@
 """Plain sources: numbers at fixed places in JSON, of an entity that the topic names. Most of what sensors send is that.
 
-Such a payload is read here without making an observation of it, a value for each measurement. What is not as it should
-be is left to the reader of the format, which alone says what of it can be used, and why the rest cannot.
+Such payloads are read here without making observations of them, a value for each measurement, and many at once where
+many have come. What is not as it should be is left to the reader of the format, which alone says what of it can be
+used, and why the rest cannot.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from edgeglm_agent.decode.event_time import time_reader
-from edgeglm_agent.decode.json_payload import NUMERIC, parse_json
+from edgeglm_agent.decode.json_payload import NUMERIC, parse_flat_objects, parse_json
 from edgeglm_agent.decode.measure import LARGEST_MAGNITUDE
 from edgeglm_agent.decode.path import Place, compile_path, member_of
 from edgeglm_agent.decode.refused import Refused
@@ -17,6 +18,10 @@ from edgeglm_api.sensor_graph import Measurement, Source
 
 _STRANGE: Final = (Refused, LookupError, TypeError)
 """A payload that is not as it should be: no JSON, nothing at a place, or a list where an object should be."""
+
+
+Numbers = tuple[int, Sequence[float]]
+"""What a payload says: when, in nanoseconds since the epoch, and a value for each measurement."""
 
 
 class PlainNumbers:
@@ -27,8 +32,28 @@ class PlainNumbers:
         self._bounds = tuple(map(bounds_of, source.measurements))
         self._time = _clock(source)
 
-    def read(self, payload: bytes, arrived_ns: int) -> tuple[int, Sequence[float]] | None:
-        """Return the time and the values of a payload; None when anything about it is strange."""
+    def read_all(self, payloads: Sequence[bytes], arrived_ns: Sequence[int]) -> Sequence[Numbers | None]:
+        """Return what each payload says; None for those about which anything is strange."""
+        together = self._read_together(payloads, arrived_ns) if len(payloads) > 1 else None
+        return list(map(self.read, payloads, arrived_ns)) if together is None else together
+
+    def _read_together(self, payloads: Sequence[bytes], arrived_ns: Sequence[int]) -> Sequence[Numbers] | None:
+        """Do what `read` does for all of them, column by column; None when anything about any of them is strange."""
+        documents = parse_flat_objects(payloads)
+        if documents is None:
+            return None
+        try:
+            rows = list(map(self._values, documents))
+            times = arrived_ns if self._time is None else list(map(self._time, documents))
+        except _STRANGE:
+            return None
+        for column, (least, most) in zip(zip(*rows, strict=True), self._bounds, strict=True):
+            if {*map(type, column)} != {float} or not least <= min(column) <= max(column) <= most:
+                return None
+        return list(zip(times, rows, strict=True))
+
+    def read(self, payload: bytes, arrived_ns: int) -> Numbers | None:
+        """Return what a payload says; None when anything about it is strange."""
         try:
             document = parse_json(payload)
             values = self._values(document)

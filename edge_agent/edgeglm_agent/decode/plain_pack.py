@@ -3,6 +3,7 @@
 As with plain numbers (`plain.py`), what is not as it should be is left to the reader of the format, which says why.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,14 @@ class Pack(msgspec.Struct, frozen=True):
     names: list[str]
     times_ns: list[int]
     values: list[float]
+
+
+class PlainPacks:
+    """Reads the payloads of any source of packs."""
+
+    def read_all(self, payloads: Sequence[bytes], arrived_ns: Sequence[int]) -> Sequence[Pack | None]:
+        """Return what each payload says; None for those about which anything is strange."""
+        return list(map(read_plain_pack, payloads, arrived_ns))
 
 
 def read_plain_pack(payload: bytes, arrived_ns: int) -> Pack | None:

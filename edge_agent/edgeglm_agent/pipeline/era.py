@@ -15,7 +15,7 @@ from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_api.bundle import Graph
 from edgeglm_api.sensor_graph import Kind, Limits, Measurement
 
-MAX_AGE_SECONDS: Final = 7 * 86_400
+MAX_AGE_NS: Final = 7 * 86_400 * NANOS_PER_SECOND
 """Beyond the session expiry: a device whose clock says 1970 must not hold the watermark back for ever."""
 
 
@@ -74,7 +74,7 @@ class Era:
 
     def believes(self, event_ns: int, arrived_ns: int) -> bool:
         """Tell whether a device's clock can be right."""
-        return -MAX_AGE_SECONDS * NANOS_PER_SECOND <= event_ns - arrived_ns <= self.skew_ns
+        return -MAX_AGE_NS <= event_ns - arrived_ns <= self.skew_ns
 
     def crosses(self, before_ns: int, after_ns: int) -> bool:
         """Tell whether a series crosses a slice's border; the watermark matters only there."""

@@ -23,8 +23,7 @@ from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.dup_tail import DupTail
 from edgeglm_agent.pipeline.era import EraState
 from edgeglm_agent.pipeline.graph_fold import GraphFold
-from edgeglm_agent.pipeline.lane import Lane
-from edgeglm_agent.pipeline.pack_lane import PackLane
+from edgeglm_agent.pipeline.lanes import Found, Lanes, Read
 from edgeglm_agent.pipeline.whereabouts import Whereabouts
 from edgeglm_agent.spool.checkpoints import Snapshot
 from edgeglm_agent.spool.entry import ClockSet, Connected, Disconnected, Entry, Message, Redriven, Tick
@@ -32,7 +31,8 @@ from edgeglm_api.bundle import Bundle, Graph
 
 MAX_REDRIVEN: Final = 4096
 """More than are driven again at once; those of earlier times are out of the table."""
-MAX_LANES: Final = 16_384
+READ_TOGETHER: Final = 128
+"""More cost no less each; and what is read beyond a message that closes windows is read again."""
 _NOWHERE: Final = ("", "")
 """Graph and source of messages that no source wants."""
 RELATIONS: Final = "\x1frelations"
@@ -77,8 +77,7 @@ class Fold:
         self._routes: dict[str, _Routes] = {}
         self._second = self.state.now_ns // NANOS_PER_SECOND
         """The one that the last entry arrived in."""
-        self._lanes: dict[str, Lane | PackLane | None] = {}
-        """By topic; None where there is no short way."""
+        self._lanes = Lanes(self._find_lane)
 
     def apply(self, bundle: Bundle) -> list[Closed]:
         """Take on a bundle: new graphs begin, changed ones cut over, the windows of those that are gone are closed."""
@@ -101,12 +100,14 @@ class Fold:
 
     def take_some(self, first: int, taken: Sequence[Entry]) -> tuple[int, Sequence[Closed]]:
         """Fold entries in until one of them closes windows; return how many were taken, and those windows."""
-        for at, entry in enumerate(taken):
-            closed = self._take_shortly(first + at, entry)
-            if closed is None:
-                closed = self.take(first + at, entry)
-            if closed:
-                return at + 1, closed
+        for begin in range(0, len(taken), READ_TOGETHER):
+            some = taken[begin : begin + READ_TOGETHER]
+            for at, (entry, read) in enumerate(zip(some, self._lanes.read(some), strict=True), start=begin):
+                closed = self._take_shortly(first + at, read) if read is not None else None
+                if closed is None:
+                    closed = self.take(first + at, entry)
+                if closed:
+                    return at + 1, closed
         for graph in self.graphs.values():
             if graph.loose.readings > MAX_READINGS:
                 graph.settle()
@@ -160,34 +161,26 @@ class Fold:
         elif isinstance(entry, Connected):
             self.tail.connected(entry)
 
-    def _take_shortly(self, number: int, entry: Entry) -> Sequence[Closed] | None:
+    def _take_shortly(self, number: int, read: Read) -> Sequence[Closed] | None:
         """Fold a message in by its lane; None, and nothing done, when it has to go the long way."""
-        if type(entry) is not Message or entry.dup or entry.retained or entry.size != len(entry.payload):
-            return None
-        if entry.arrived_ns // NANOS_PER_SECOND != self._second:
+        lane, message, said = read
+        arrived_ns = message.arrived_ns
+        if arrived_ns // NANOS_PER_SECOND != self._second:
             return None  # time goes by for all
-        topic = entry.topic
-        lane = self._lanes[topic] if topic in self._lanes else self._find_lane(topic)
-        closed = lane.take(entry) if lane is not None else None
+        closed = lane.take(said, arrived_ns)
         if closed is not None:
-            self.state.now_ns = entry.arrived_ns
-            self.tail.note(number, entry)
+            self.state.now_ns = arrived_ns
+            self.tail.note(number, message)
         return closed
 
-    def _find_lane(self, topic: str) -> Lane | PackLane | None:
+    def _find_lane(self, topic: str) -> Found:
         routes = self._route(topic)
         if len(routes) != 1 or any(topic == commanded for _, commanded in self._commanded):
-            lane = None
-        else:
-            graph, source = routes[0]
-            if len(graph.eras) > 1:
-                return None  # until nothing is open any more that is older than its rules
-            lane = graph.lane(source, topic)
-        if len(self._lanes) >= MAX_LANES:
-            self._lanes.clear()
-        if len(topic) <= MAX_KNOWN_TOPIC_CHARS:
-            self._lanes[topic] = lane
-        return lane
+            return None, True
+        graph, source = routes[0]
+        if len(graph.eras) > 1:
+            return None, False  # until nothing is open any more that is older than its rules
+        return graph.lane(source, topic), True
 
     def leads_ns(self, since_ns: int) -> list[int]:
         """Return, of each series heard since a moment that carries its own time, how far that is ahead of ours."""

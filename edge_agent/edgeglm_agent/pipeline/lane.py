@@ -12,13 +12,12 @@ from typing import Final
 import msgspec
 
 from edgeglm_agent.decode.observation import Observation
-from edgeglm_agent.decode.plain import PlainNumbers
+from edgeglm_agent.decode.plain import Numbers, PlainNumbers
 from edgeglm_agent.graph.loose import Loose
 from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.sheet import Sheet, Target
 from edgeglm_agent.pipeline.closed import Closed
-from edgeglm_agent.pipeline.era import Era
-from edgeglm_agent.spool.entry import Message
+from edgeglm_agent.pipeline.era import MAX_AGE_NS, Era
 
 NOTHING: Final[Sequence[Closed]] = ()
 
@@ -50,10 +49,13 @@ class Leading(msgspec.Struct, frozen=True):
 class Lane:
     """Valid as long as the rules of its graph are."""
 
-    def __init__(self, era: Era, leading: Leading, numbers: PlainNumbers, about: Observation) -> None:
+    def __init__(self, era: Era, leading: Leading, reader: PlainNumbers, about: Observation) -> None:
+        self.reader = reader
+        """Shared by all lanes of a source."""
         self._to = leading
+        self._loose = leading.loose
         self._era = era
-        self._read = numbers.read
+        self._slice_ns, self._skew_ns = era.slice_ns, era.skew_ns
         measured = tuple((each.property, each.limits) for each in era.readers[about.source].source.measurements)
         self._target = Target(about, measured, expected=about.source in era.expected)
         self._sheets: dict[int, Sheet] = {}
@@ -61,29 +63,27 @@ class Lane:
         self._border_ns = 0
         """Before it the series crosses none."""
 
-    def take(self, message: Message) -> Sequence[Closed] | None:
-        """Fold a message in, and return the windows that it closes.
+    def take(self, said: Numbers, arrived_ns: int) -> Sequence[Closed] | None:
+        """Fold in what a message said, and return the windows that it closes.
 
         None, and nothing is done, when it has to go the long way.
         """
-        era, arrived_ns = self._era, message.arrived_ns
-        read = self._read(message.payload, arrived_ns)
-        if read is None or not era.believes(read[0], arrived_ns):
+        event_ns, values = said
+        if not -MAX_AGE_NS <= event_ns - arrived_ns <= self._skew_ns:
             return None
-        event_ns, values = read
-        number = event_ns // era.slice_ns
+        number = event_ns // self._slice_ns
         sheet = self._sheets.get(number) or self._open(number)
         if sheet is None:
             return None
         sheet.times.append(event_ns)
         sheet.rows.append(values)
         sheet.messages += 1
-        self._to.loose.readings += len(values)
+        self._loose.readings += len(values)
         before = sheet.series.hear(event_ns, arrived_ns)
         if event_ns < self._border_ns:
             return NOTHING
-        self._border_ns = era.border_ns(event_ns)
-        if not era.crosses(before, event_ns):
+        self._border_ns = self._era.border_ns(event_ns)
+        if not self._era.crosses(before, event_ns):
             return NOTHING
         return self._to.advance(arrived_ns)
 

@@ -8,13 +8,12 @@ from typing import Final
 
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.plain import bounds_of
-from edgeglm_agent.decode.plain_pack import Pack, read_plain_pack
+from edgeglm_agent.decode.plain_pack import Pack, PlainPacks
 from edgeglm_agent.decode.senml_source import MAX_KNOWN_NAME_CHARS, SenmlReader, Spoken
 from edgeglm_agent.graph.sheet import Sheet, Strip, Target
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import Era
 from edgeglm_agent.pipeline.lane import NOTHING, Leading
-from edgeglm_agent.spool.entry import Message
 
 MAX_CHANNELS: Final = 1024
 """Of one topic: what a device says again and again. Who says more names goes the long way."""
@@ -35,35 +34,36 @@ class _Channel:
 class PackLane:
     """Valid as long as the rules of its graph are. All that is said on its topic belongs to one partition."""
 
+    reader: Final = PlainPacks()
+
     def __init__(
-        self, era: Era, lead: Callable[[Observation], Leading | None], reader: SenmlReader, topic: str
+        self, era: Era, lead: Callable[[Observation], Leading | None], source: SenmlReader, topic: str
     ) -> None:
         self._era = era
         self._lead = lead
         self._to: Leading | None = None
         """Known once a name is."""
-        self._reader = reader
-        self._captures = era.readers[reader.source].topic.match(topic) or {}
+        self._source = source
+        self._captures = era.readers[source.source].topic.match(topic) or {}
         self._channels: dict[tuple[str, str], dict[str, _Channel]] = {}
         """By base name and unit, then by the name of the record."""
         self._known = 0
 
-    def take(self, message: Message) -> Sequence[Closed] | None:
+    def take(self, pack: Pack, arrived_ns: int) -> Sequence[Closed] | None:
         """Fold a pack in, and return the windows that it closes.
 
         None, and nothing is done, when it has to go the long way.
         """
-        pack = read_plain_pack(message.payload, message.arrived_ns)
-        sheets = self._sheets(pack, message.arrived_ns) if pack is not None else None
-        if pack is None or sheets is None or self._to is None:
+        sheets = self._sheets(pack, arrived_ns)
+        if sheets is None or self._to is None:
             return None
         for sheet, event_ns, value in zip(sheets, pack.times_ns, pack.values, strict=True):
             sheet.times.append(event_ns)
             sheet.rows.append(value)
         sheets[0].messages += 1
         self._to.loose.readings += len(sheets)
-        crossed = self._heard(sheets, pack.times_ns, message.arrived_ns)
-        return self._to.advance(message.arrived_ns) if crossed else NOTHING
+        crossed = self._heard(sheets, pack.times_ns, arrived_ns)
+        return self._to.advance(arrived_ns) if crossed else NOTHING
 
     def _sheets(self, pack: Pack, arrived_ns: int) -> list[Sheet] | None:
         """Return the sheet of each reading; None when one of them has none."""
@@ -93,7 +93,7 @@ class PackLane:
         """Look a name up; None when it stands for nothing, or for something of another partition."""
         if self._known >= MAX_CHANNELS or max(map(len, (pack.base_name, pack.unit, name))) > MAX_KNOWN_NAME_CHARS:
             return None
-        spoken = self._reader.spoken(self._captures, pack.base_name + name, pack.unit)
+        spoken = self._source.spoken(self._captures, pack.base_name + name, pack.unit)
         leading = self._lead(spoken.about) if spoken is not None else None
         if spoken is None or leading is None or (self._to is not None and self._to.name != leading.name):
             return None

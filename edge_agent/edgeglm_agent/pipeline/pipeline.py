@@ -37,7 +37,7 @@ STEP_ENTRIES: Final = 2000
 STEP_NANOS: Final = NANOS_PER_SECOND // 20
 """When so much time went by, others have their turn at the ledger's thread: on a busy machine a step of many entries
 takes seconds, and the status waits for it."""
-TELL_NANOS: Final = NANOS_PER_SECOND // 4
+TELL_NANOS: Final = NANOS_PER_SECOND
 """So long at most a window that was closed waits for others while there is a backlog: each commit writes all partitions
 that have changed."""
 STEP_WINDOWS: Final = 128

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.fold import Fold
+from edgeglm_agent.pipeline.lanes import Read
 from edgeglm_agent.spool.checkpoints import Snapshot
 from edgeglm_agent.spool.entry import Connected, Disconnected, Entry, Message, Tick
 from edgeglm_api.bundle import Bundle
@@ -154,7 +155,7 @@ pack_messages = st.builds(
 class LongFold(Fold):
     """A fold without the short way."""
 
-    def _take_shortly(self, number: int, entry: Entry) -> Sequence[Closed] | None:  # noqa: ARG002 - as in the other
+    def _take_shortly(self, number: int, read: Read) -> Sequence[Closed] | None:  # noqa: ARG002 - as in the other
         return None
 
 
@@ -183,8 +184,8 @@ def shortly(bundle: Bundle, entries: Sequence[Entry]) -> int:
     class Counting(Fold):
         shortly = 0
 
-        def _take_shortly(self, number: int, entry: Entry) -> Sequence[Closed] | None:
-            closed = super()._take_shortly(number, entry)
+        def _take_shortly(self, number: int, read: Read) -> Sequence[Closed] | None:
+            closed = super()._take_shortly(number, read)
             self.shortly += closed is not None
             return closed
 

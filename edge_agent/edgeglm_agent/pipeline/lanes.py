@@ -1,0 +1,80 @@
+"""The short ways that messages take through the fold, by their topics; and what the next messages say, read together.
+
+To read changes nothing and asks for nothing but the rules, so it may be done ahead of what comes before.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from edgeglm_agent.decode.topic import MAX_KNOWN_TOPIC_CHARS
+from edgeglm_agent.pipeline.closed import Closed
+from edgeglm_agent.spool.entry import Entry, Message
+
+MAX_LANES: Final = 16_384
+
+
+class Reader(Protocol):
+    """Reads payloads; pure."""
+
+    def read_all(self, payloads: Sequence[bytes], arrived_ns: Sequence[int]) -> Sequence[Any]:
+        """Return what each payload says; None for those about which anything is strange."""
+        ...
+
+
+class ShortWay(Protocol):
+    """A lane."""
+
+    @property
+    def reader(self) -> Reader:
+        """Reads what it takes; one for many lanes."""
+        ...
+
+    def take(self, said: Any, arrived_ns: int) -> Sequence[Closed] | None:  # noqa: ANN401 - what its reader returns
+        """Fold in what was said and return the windows that it closes; None, and nothing done, when it cannot."""
+        ...
+
+
+Read = tuple[ShortWay, Message, Any]
+"""A lane, a message, and what that says, for the lane to take."""
+Found = tuple[ShortWay | None, bool]
+"""A lane, where there is one, and whether that stays so until the rules change."""
+
+
+class Lanes:
+    """By topic. Valid as long as the rules are."""
+
+    def __init__(self, find: Callable[[str], Found]) -> None:
+        self._find = find
+        self._known: dict[str, ShortWay | None] = {}
+
+    def clear(self) -> None:
+        """Forget all: the rules have changed."""
+        self._known.clear()
+
+    def read(self, entries: Sequence[Entry]) -> Sequence[Read | None]:
+        """Read what comes next; None for what has to go the long way."""
+        read: list[Read | None] = [None] * len(entries)
+        together: dict[Reader, list[tuple[int, ShortWay, Message]]] = {}
+        for at, entry in enumerate(entries):
+            if type(entry) is Message and (lane := self._of(entry)) is not None:
+                together.setdefault(lane.reader, []).append((at, lane, entry))
+        for reader, places in together.items():
+            payloads, arrived_ns = zip(*((each.payload, each.arrived_ns) for _, _, each in places), strict=True)
+            for (at, lane, message), said in zip(places, reader.read_all(payloads, arrived_ns), strict=True):
+                if said is not None:
+                    read[at] = (lane, message, said)
+        return read
+
+    def _of(self, message: Message) -> ShortWay | None:
+        if message.dup or message.retained or message.size != len(message.payload):
+            return None
+        topic = message.topic
+        return self._known[topic] if topic in self._known else self._look(topic)
+
+    def _look(self, topic: str) -> ShortWay | None:
+        lane, stays = self._find(topic)
+        if len(self._known) >= MAX_LANES:
+            self._known.clear()
+        if stays and len(topic) <= MAX_KNOWN_TOPIC_CHARS:
+            self._known[topic] = lane
+        return lane
