@@ -189,7 +189,7 @@ class SiteAgent:
 
     def _books(self) -> BooksStatus:
         fold = self._pipeline.fold
-        fold.settle()
+        fold.account()
         db = self._spool.ledger.db
         told = {
             book: n

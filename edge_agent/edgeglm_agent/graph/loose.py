@@ -26,14 +26,18 @@ class Loose:
         """Take a new sheet."""
         self._sheets.setdefault(partition, []).append(sheet)
 
-    def settle(self, partition: str) -> dict[str, int]:
-        """Put all of a partition into its panes; return of how many messages of each source that was."""
+    def account(self, partition: str) -> dict[str, int]:
+        """Account for all messages of a partition in its panes; return how many of each source are new there."""
         messages: dict[str, int] = {}
+        for sheet in self._sheets.get(partition, ()):
+            if counted := sheet.account():
+                messages[sheet.source] = messages.get(sheet.source, 0) + counted
+        return messages
+
+    def settle(self, partition: str) -> None:
+        """Put all of a partition into its panes, when it is accounted for."""
         moments: Moments | None = None
         for sheet in self._sheets.pop(partition, ()):
             moments = sheet.settle(moments)
-            if sheet.messages:
-                messages[sheet.source] = messages.get(sheet.source, 0) + sheet.messages
         if not self._sheets:
             self.readings = 0
-        return messages

@@ -1,6 +1,6 @@
 """A pane: what was observed in one slice of event time, as mergeable statistics and a set of relations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 
 import msgspec
@@ -8,8 +8,7 @@ import msgspec
 from edgeglm_agent.decode.observation import Observation, Reading
 from edgeglm_agent.graph.happened import Happened, happened, merge_happened
 from edgeglm_agent.graph.remark import merge_remarks, remark
-from edgeglm_agent.graph.stat import Moments, Stat, merge_stats, stat_of
-from edgeglm_api.sensor_graph import Limits
+from edgeglm_agent.graph.stat import Moments, Stat, Watched, merge_stats, stat_of
 
 
 class Pane(msgspec.Struct):
@@ -53,12 +52,18 @@ class Pane(msgspec.Struct):
         """Note that an entity was heard."""
         self._merge_heard(observation.source, observation.entity.id, observation.event_ns)
 
-    def measure(self, entity: str, name: str, values: Sequence[float], moments: Moments, limits: Limits) -> None:
-        """Take in what was measured of one property of an entity that is known, a value for each moment."""
-        properties = self.stats.setdefault(entity, {})
-        if name not in properties:
-            properties[name] = Stat.nothing()
-        properties[name].take_all(values, moments, limits)
+    def measure(
+        self, entity: str, measured: Sequence[Watched], columns: Iterable[Sequence[float]], moments: Moments
+    ) -> None:
+        """Take in what was measured of an entity that is known: for each property its values, one for each moment."""
+        properties = self.stats.get(entity)
+        if properties is None:
+            properties = self.stats[entity] = {}
+        for each, values in zip(measured, columns, strict=True):
+            stat = properties.get(each.property)
+            if stat is None:
+                stat = properties[each.property] = Stat.nothing()
+            stat.take_all(values, moments, each)
 
     def count(self, source: str, messages: int = 1) -> None:
         """Account for messages here: a message may say many things, but it is windowed once."""

@@ -12,11 +12,7 @@ import msgspec
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.partition import Series, series_key
-from edgeglm_agent.graph.stat import Moments
-from edgeglm_api.sensor_graph import Limits
-
-Measured = tuple[str, Limits]
-"""A property, and the limits that its values are held against."""
+from edgeglm_agent.graph.stat import Moments, Watched
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
@@ -24,7 +20,7 @@ class Target(msgspec.Struct, frozen=True, gc=False):
 
     about: Observation
     """Whom they are of, and by which source; without readings and time."""
-    measured: tuple[Measured, ...]
+    measured: tuple[Watched, ...]
     expected: bool = False
     """Whether somebody waits to hear of that entity."""
 
@@ -49,15 +45,22 @@ class Sheet:
         self.rows: list[Any] = []
         """Of each time, a value for each property."""
         self.messages = 0
-        """How many messages are accounted for here."""
+        """How many messages are to be accounted for here."""
 
     @property
     def source(self) -> str:
         """By which it was said."""
         return self._target.about.source
 
+    def account(self) -> int:
+        """Account in its pane for the messages that came since that was done; return how many."""
+        messages, self.messages = self.messages, 0
+        if messages:
+            self._pane.count(self.source, messages)
+        return messages
+
     def settle(self, before: Moments | None) -> Moments | None:
-        """Put it into its pane; return its moments, which are often those of the sheet that was settled before it."""
+        """Put what was read into its pane; return its moments, which are often those of the sheet settled before it."""
         self._home.clear()
         times = self.times
         if not times:
@@ -65,12 +68,9 @@ class Sheet:
         moments = before if before is not None and before.times == times else Moments(times)
         pane, about = self._pane, self._target.about
         pane.add(about)
-        for (name, limits), values in zip(self._target.measured, self._columns(), strict=True):
-            pane.measure(about.entity.id, name, values, moments, limits)
+        pane.measure(about.entity.id, self._target.measured, self._columns(), moments)
         if self._target.expected:
             pane.hear(msgspec.structs.replace(about, event_ns=moments.last_ns))
-        if self.messages:
-            pane.count(about.source, self.messages)
         return moments
 
     def _columns(self) -> Iterable[Sequence[float]]:

@@ -134,6 +134,11 @@ class Fold:
         for graph in self.graphs.values():
             graph.settle()
 
+    def account(self) -> None:
+        """Let books, and what is pending, be as if all had come the long way: for who looks at those alone."""
+        for graph in self.graphs.values():
+            graph.account()
+
     def drop(self, first: int, dropped: Sequence[Entry], reason: str) -> list[Closed]:
         """Pass over entries, as the policy of the spool says, and return the windows that are closed all the same.
 

@@ -106,6 +106,11 @@ class GraphFold:
         for name in self.loose.partitions:
             self._settle(name)
 
+    def account(self) -> None:
+        """Let books, and what is pending, be as if all had come the long way."""
+        for name in self.loose.partitions:
+            self._account_for(name)
+
     def listen_again(self, now_ns: int) -> None:
         """Note that the broker can be heard again."""
         for name, partition in self.partitions.items():
@@ -278,10 +283,14 @@ class GraphFold:
         for reason in (*refused, *late):
             self.count(source, entries.REFUSED_READING + reason)
 
-    def _settle(self, name: str) -> None:
-        for source, messages in self.loose.settle(name).items():
+    def _account_for(self, name: str) -> None:
+        for source, messages in self.loose.account(name).items():
             self.count(source, entries.RECEIVED, messages)
             self.touched.add(name)
+
+    def _settle(self, name: str) -> None:
+        self._account_for(name)
+        self.loose.settle(name)
 
     def _note(self, era: Era, observation: Observation) -> str:
         name, moved = self.whereabouts.note(era, observation)

@@ -16,6 +16,7 @@ from edgeglm_agent.decode.plain import Numbers, PlainNumbers
 from edgeglm_agent.graph.loose import Loose
 from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.sheet import Sheet, Target
+from edgeglm_agent.graph.stat import watched
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import MAX_AGE_NS, Era
 
@@ -56,7 +57,7 @@ class Lane:
         self._loose = leading.loose
         self._era = era
         self._slice_ns, self._skew_ns = era.slice_ns, era.skew_ns
-        measured = tuple((each.property, each.limits) for each in era.readers[about.source].source.measurements)
+        measured = tuple(watched(each.property, each.limits) for each in era.readers[about.source].source.measurements)
         self._target = Target(about, measured, expected=about.source in era.expected)
         self._sheets: dict[int, Sheet] = {}
         """By the number of the slice."""

@@ -11,6 +11,7 @@ from edgeglm_agent.decode.plain import bounds_of
 from edgeglm_agent.decode.plain_pack import Pack, PlainPacks
 from edgeglm_agent.decode.senml_source import MAX_KNOWN_NAME_CHARS, SenmlReader, Spoken
 from edgeglm_agent.graph.sheet import Sheet, Strip, Target
+from edgeglm_agent.graph.stat import watched
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import Era
 from edgeglm_agent.pipeline.lane import NOTHING, Leading
@@ -26,7 +27,7 @@ class _Channel:
 
     def __init__(self, spoken: Spoken, *, expected: bool) -> None:
         self.least, self.most = bounds_of(spoken.rules)
-        self.target = Target(spoken.about, ((spoken.rules.property, spoken.rules.limits),), expected=expected)
+        self.target = Target(spoken.about, (watched(spoken.rules.property, spoken.rules.limits),), expected=expected)
         self.sheets: dict[int, Sheet] = {}
         """By the number of the slice."""
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeglm_agent.graph.stat import Moments, Stat, merge_stats, stat_of
+from edgeglm_agent.graph.stat import Moments, Stat, merge_stats, stat_of, watched
 from edgeglm_api.sensor_graph import Limits
 
 VALUES = st.floats(min_value=-1e15, max_value=1e15, allow_nan=False)
@@ -43,7 +43,7 @@ def test_taking_readings_in_together_is_taking_each(
     stat: Stat | None, said: list[tuple[float, int]], limits: Limits
 ) -> None:
     together, each = (Stat.nothing() if stat is None else msgspec.structs.replace(stat) for _ in range(2))
-    together.take_all([value for value, _ in said], Moments([at for _, at in said]), limits)
+    together.take_all([value for value, _ in said], Moments([at for _, at in said]), watched("rms", limits))
     for value, at in said:
         each.take(value, at, limits)
     assert together == each
