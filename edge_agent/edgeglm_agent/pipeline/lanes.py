@@ -54,24 +54,28 @@ class Lanes:
     def read(self, entries: Sequence[Entry]) -> Sequence[Read | None]:
         """Read what comes next; None for what has to go the long way."""
         read: list[Read | None] = [None] * len(entries)
-        together: dict[Reader, list[tuple[int, ShortWay, Message]]] = {}
-        for at, entry in enumerate(entries):
-            if type(entry) is Message and (lane := self._of(entry)) is not None:
-                together.setdefault(lane.reader, []).append((at, lane, entry))
-        for reader, places in together.items():
-            payloads, arrived_ns = zip(*((each.payload, each.arrived_ns) for _, _, each in places), strict=True)
-            for (at, lane, message), said in zip(places, reader.read_all(payloads, arrived_ns), strict=True):
-                if said is not None:
-                    read[at] = (lane, message, said)
+        known = self._known
+        plain = [
+            (at, lane, entry)
+            for at, entry in enumerate(entries)
+            if type(entry) is Message
+            and not (entry.dup or entry.retained)
+            and entry.size == len(entry.payload)
+            and (lane := known.get(entry.topic) or self._look(entry.topic)) is not None
+        ]
+        for reader in {lane.reader: None for _, lane, _ in plain}:
+            those = [each for each in plain if each[1].reader is reader]
+            said = reader.read_all(
+                [message.payload for _, _, message in those], [message.arrived_ns for _, _, message in those]
+            )
+            for (at, lane, message), each in zip(those, said, strict=True):
+                if each is not None:
+                    read[at] = (lane, message, each)
         return read
 
-    def _of(self, message: Message) -> ShortWay | None:
-        if message.dup or message.retained or message.size != len(message.payload):
-            return None
-        topic = message.topic
-        return self._known[topic] if topic in self._known else self._look(topic)
-
     def _look(self, topic: str) -> ShortWay | None:
+        if topic in self._known:
+            return None
         lane, stays = self._find(topic)
         if len(self._known) >= MAX_LANES:
             self._known.clear()
