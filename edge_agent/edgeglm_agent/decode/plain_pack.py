@@ -3,7 +3,8 @@
 As with plain numbers (`plain.py`), what is not as it should be is left to the reader of the format, which says why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +28,26 @@ class Pack(msgspec.Struct, frozen=True):
     names: list[str]
     times_ns: list[int]
     values: list[float]
+
+    def by_slice(self, slice_ns: int) -> Iterable[tuple[int, "Pack"]]:
+        """Return the slices of time that it speaks of by their numbers, each with what it says of that.
+
+        That of its first reading is the first.
+        """
+        first, last = min(self.times_ns) // slice_ns, max(self.times_ns) // slice_ns
+        if first == last:
+            return [(first, self)]
+        numbers = [time_ns // slice_ns for time_ns in self.times_ns]
+        return ((number, self._where([each == number for each in numbers])) for number in dict.fromkeys(numbers))
+
+    def _where(self, wanted: Sequence[bool]) -> "Pack":
+        return Pack(
+            self.base_name,
+            self.unit,
+            list(compress(self.names, wanted)),
+            list(compress(self.times_ns, wanted)),
+            list(compress(self.values, wanted)),
+        )
 
 
 class PlainPacks:

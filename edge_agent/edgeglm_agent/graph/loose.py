@@ -1,19 +1,35 @@
 """All sheets of one graph that are not settled yet."""
 
-from typing import Final
+from typing import Final, Protocol
 
-from edgeglm_agent.graph.sheet import Sheet
 from edgeglm_agent.graph.stat import Moments
 
 MAX_READINGS: Final = 100_000
 """Beyond it sheets are settled though nobody looks; some 70 bytes each."""
 
 
+class Unsettled(Protocol):
+    """A sheet, or a stack of packs."""
+
+    @property
+    def source(self) -> str:
+        """By which it was said."""
+        ...
+
+    def account(self) -> int:
+        """Account in its pane for the messages that came since that was done; return how many."""
+        ...
+
+    def settle(self, before: Moments | None) -> Moments | None:
+        """Put what was read into its pane; take the moments of who was settled before, and return those of the last."""
+        ...
+
+
 class Loose:
     """Owner of the sheets. Those of a partition are settled together."""
 
     def __init__(self) -> None:
-        self._sheets: dict[str, list[Sheet]] = {}
+        self._sheets: dict[str, list[Unsettled]] = {}
         self.readings = 0
         """How many came since all were settled."""
 
@@ -22,7 +38,7 @@ class Loose:
         """The partitions that there are sheets of."""
         return list(self._sheets)
 
-    def add(self, partition: str, sheet: Sheet) -> None:
+    def add(self, partition: str, sheet: Unsettled) -> None:
         """Take a new sheet."""
         self._sheets.setdefault(partition, []).append(sheet)
 

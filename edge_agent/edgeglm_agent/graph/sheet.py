@@ -4,8 +4,7 @@ Who looks at a pane has its sheets settled first. What is in them then is what w
 the same bits in any order.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
@@ -42,7 +41,7 @@ class Sheet:
         """Where it is found as long as it is not settled."""
         self.series = series
         self.times: list[int] = []
-        self.rows: list[Any] = []
+        self.rows: list[Sequence[float]] = []
         """Of each time, a value for each property."""
         self.messages = 0
         """How many messages are to be accounted for here."""
@@ -68,19 +67,7 @@ class Sheet:
         moments = before if before is not None and before.times == times else Moments(times)
         pane, about = self._pane, self._target.about
         pane.add(about)
-        pane.measure(about.entity.id, self._target.measured, self._columns(), moments)
+        pane.measure(about.entity.id, self._target.measured, zip(*self.rows, strict=True), moments)
         if self._target.expected:
             pane.hear(msgspec.structs.replace(about, event_ns=moments.last_ns))
         return moments
-
-    def _columns(self) -> Iterable[Sequence[float]]:
-        return zip(*self.rows, strict=True)
-
-
-class Strip(Sheet):
-    """A sheet of one property: its rows are values."""
-
-    __slots__ = ()
-
-    def _columns(self) -> Iterable[Sequence[float]]:
-        return (self.rows,)

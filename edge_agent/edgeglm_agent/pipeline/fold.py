@@ -31,7 +31,7 @@ from edgeglm_api.bundle import Bundle, Graph
 
 MAX_REDRIVEN: Final = 4096
 """More than are driven again at once; those of earlier times are out of the table."""
-READ_TOGETHER: Final = 128
+READ_TOGETHER: Final = 64
 """More cost no less each; and what is read beyond a message that closes windows is read again."""
 _NOWHERE: Final = ("", "")
 """Graph and source of messages that no source wants."""

@@ -6,7 +6,7 @@ that it knows (a first message, one that is late, strange, or refused in part) i
 (`GraphFold.take`), and a property test demands that both come to the same.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -14,7 +14,8 @@ import msgspec
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.plain import Numbers, PlainNumbers
 from edgeglm_agent.graph.loose import Loose
-from edgeglm_agent.graph.partition import Partition
+from edgeglm_agent.graph.pane import Pane
+from edgeglm_agent.graph.partition import Partition, Series
 from edgeglm_agent.graph.sheet import Sheet, Target
 from edgeglm_agent.graph.stat import watched
 from edgeglm_agent.pipeline.closed import Closed
@@ -35,16 +36,15 @@ class Leading(msgspec.Struct, frozen=True):
         """Move the watermark as far as it goes, and return the windows that this closes."""
         return self.move(self.name, self.partitions[self.name], now_ns)
 
-    def open(self, kind: type[Sheet], era: int, number: int, target: Target, home: dict[int, Sheet]) -> Sheet | None:
-        """Return a new sheet for a pane that is open and an entity that is heard; None when either is not so."""
+    def find(self, era: int, number: int, keys: Iterable[str]) -> tuple[Pane, tuple[Series, ...]] | None:
+        """Return a pane that is open, and the series of these names; None when one of these is not there."""
         partition = self.partitions.get(self.name)
         pane = partition.panes.get(era, {}).get(number) if partition else None
-        series = partition.series.get(target.key) if partition else None
-        if pane is None or series is None:
+        if partition is None or pane is None:
             return None
-        sheet = home[number] = kind(pane, series, target, home)
-        self.loose.add(self.name, sheet)
-        return sheet
+        found = tuple(partition.series.get(key) for key in keys)
+        heard = tuple(series for series in found if series is not None)
+        return (pane, heard) if len(heard) == len(found) else None
 
 
 class Lane:
@@ -89,4 +89,10 @@ class Lane:
         return self._to.advance(arrived_ns)
 
     def _open(self, number: int) -> Sheet | None:
-        return self._to.open(Sheet, self._era.number, number, self._target, self._sheets)
+        found = self._to.find(self._era.number, number, (self._target.key,))
+        if found is None:
+            return None
+        pane, (series,) = found
+        sheet = self._sheets[number] = Sheet(pane, series, self._target, self._sheets)
+        self._loose.add(self._to.name, sheet)
+        return sheet

@@ -1,16 +1,18 @@
-"""The short way for SenML packs: a hundred readings of a device at once, each to the sheet of its series.
+"""The short way for SenML packs: a hundred readings of a device at once, on the stack of packs like it.
 
 As a lane (`lane.py`) does, it changes nothing until it is certain of all of a pack.
 """
 
 from collections.abc import Callable, Sequence
+from operator import ge, le
 from typing import Final
 
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.plain import bounds_of
 from edgeglm_agent.decode.plain_pack import Pack, PlainPacks
 from edgeglm_agent.decode.senml_source import MAX_KNOWN_NAME_CHARS, SenmlReader, Spoken
-from edgeglm_agent.graph.sheet import Sheet, Strip, Target
+from edgeglm_agent.graph.sheet import Target
+from edgeglm_agent.graph.stack import Channel, Speaker, Stack, pick_at
 from edgeglm_agent.graph.stat import watched
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import Era
@@ -18,18 +20,39 @@ from edgeglm_agent.pipeline.lane import NOTHING, Leading
 
 MAX_CHANNELS: Final = 1024
 """Of one topic: what a device says again and again. Who says more names goes the long way."""
+MAX_SHAPES: Final = 32
+"""Of the packs of one topic; a device has one, and those that come of it where a pack is of two slices of time."""
 
 
-class _Channel:
+class _Known:
     """What a name stands for."""
 
-    __slots__ = ("least", "most", "sheets", "target")
+    __slots__ = ("least", "most", "target")
 
     def __init__(self, spoken: Spoken, *, expected: bool) -> None:
         self.least, self.most = bounds_of(spoken.rules)
-        self.target = Target(spoken.about, (watched(spoken.rules.property, spoken.rules.limits),), expected=expected)
-        self.sheets: dict[int, Sheet] = {}
+        measured = (watched(spoken.rules.property, spoken.rules.limits),)
+        self.target = Target(spoken.about, measured, expected=expected)
+
+
+class _Shape:
+    """Packs with the same names in the same order."""
+
+    __slots__ = ("_least", "_most", "channels", "speakers", "stacks")
+
+    def __init__(self, names: Sequence[_Known]) -> None:
+        self._least = [known.least for known in names]
+        self._most = [known.most for known in names]
+        self.channels = [Channel(names[places[0]].target, pick_at(places, len(names))) for places in _places(names, id)]
+        speakers = _places(names, lambda known: known.target.key)
+        self.speakers = {names[places[0]].target.key: pick_at(places, len(names)) for places in speakers}
+        """By the name of the series."""
+        self.stacks: dict[int, Stack] = {}
         """By the number of the slice."""
+
+    def admits(self, values: Sequence[float]) -> bool:
+        """Tell whether all values are plausible."""
+        return all(map(le, self._least, values)) and all(map(ge, self._most, values))
 
 
 class PackLane:
@@ -46,64 +69,89 @@ class PackLane:
         """Known once a name is."""
         self._source = source
         self._captures = era.readers[source.source].topic.match(topic) or {}
-        self._channels: dict[tuple[str, str], dict[str, _Channel]] = {}
-        """By base name and unit, then by the name of the record."""
-        self._known = 0
+        self._known: dict[tuple[str, str, str], _Known] = {}
+        """By base name, unit and the name of the record."""
+        self._shapes: dict[tuple[str, str, tuple[str, ...]], _Shape] = {}
+        """By base name, unit and the names of the records."""
 
     def take(self, pack: Pack, arrived_ns: int) -> Sequence[Closed] | None:
         """Fold a pack in, and return the windows that it closes.
 
         None, and nothing is done, when it has to go the long way.
         """
-        sheets = self._sheets(pack, arrived_ns)
-        if sheets is None or self._to is None:
+        extremes = (min(pack.times_ns), max(pack.times_ns))
+        if not all(self._era.believes(event_ns, arrived_ns) for event_ns in extremes):
             return None
-        for sheet, event_ns, value in zip(sheets, pack.times_ns, pack.values, strict=True):
-            sheet.times.append(event_ns)
-            sheet.rows.append(value)
-        sheets[0].messages += 1
-        self._to.loose.readings += len(sheets)
-        crossed = self._heard(sheets, pack.times_ns, arrived_ns)
+        parts: list[tuple[Stack, Pack]] = []
+        for number, part in pack.by_slice(self._era.slice_ns):
+            stack = self._stack(number, part)
+            if stack is None:
+                return None
+            parts.append((stack, part))
+        return self._put(parts, arrived_ns)
+
+    def _put(self, parts: Sequence[tuple[Stack, Pack]], arrived_ns: int) -> Sequence[Closed]:
+        parts[0][0].messages += 1
+        crossed = False
+        for stack, part in parts:
+            stack.times.append(part.times_ns)
+            stack.rows.append(part.values)
+            for speaker in stack.speakers:
+                latest_ns = max(speaker.pick(part.times_ns))
+                crossed |= self._era.crosses(speaker.series.hear(latest_ns, arrived_ns), latest_ns)
+        if self._to is None:
+            return NOTHING
+        self._to.loose.readings += sum(len(part.values) for _, part in parts)
         return self._to.advance(arrived_ns) if crossed else NOTHING
 
-    def _sheets(self, pack: Pack, arrived_ns: int) -> list[Sheet] | None:
-        """Return the sheet of each reading; None when one of them has none."""
-        era, channels = self._era, self._channels.get((pack.base_name, pack.unit), {})
-        sheets: list[Sheet] = []
-        for name, event_ns, value in zip(pack.names, pack.times_ns, pack.values, strict=True):
-            channel = channels.get(name) or self._learn(pack, name)
-            if channel is None or not channel.least <= value <= channel.most:
-                return None
-            number = event_ns // era.slice_ns
-            sheet = channel.sheets.get(number) or self._open(channel, number)
-            if sheet is None:
-                return None
-            sheets.append(sheet)
-        extremes = (min(pack.times_ns), max(pack.times_ns))
-        return sheets if all(era.believes(event_ns, arrived_ns) for event_ns in extremes) else None
-
-    def _heard(self, sheets: Sequence[Sheet], times_ns: Sequence[int], arrived_ns: int) -> bool:
-        """Note how far all series have come, and tell whether one crossed a border; a device has one, mostly."""
-        crossed = False
-        said = zip(sheets, times_ns, strict=True)
-        for (_, event_ns), series in {(id(sheet.series), at): sheet.series for sheet, at in said}.items():
-            crossed |= self._era.crosses(series.hear(event_ns, arrived_ns), event_ns)
-        return crossed
-
-    def _learn(self, pack: Pack, name: str) -> _Channel | None:
-        """Look a name up; None when it stands for nothing, or for something of another partition."""
-        if self._known >= MAX_CHANNELS or max(map(len, (pack.base_name, pack.unit, name))) > MAX_KNOWN_NAME_CHARS:
+    def _stack(self, number: int, part: Pack) -> Stack | None:
+        """Return the stack that a pack of one slice is for; None when there is none, or a value is not plausible."""
+        key = (part.base_name, part.unit, tuple(part.names))
+        shape = self._shapes.get(key) or self._shape(key)
+        if shape is None or not shape.admits(part.values):
             return None
-        spoken = self._source.spoken(self._captures, pack.base_name + name, pack.unit)
+        return shape.stacks.get(number) or self._open(shape, number)
+
+    def _shape(self, key: tuple[str, str, tuple[str, ...]]) -> _Shape | None:
+        base_name, unit, names = key
+        known = [self._learn(base_name, unit, name) for name in names]
+        named = [each for each in known if each is not None]
+        if len(named) < len(known):
+            return None
+        if len(self._shapes) >= MAX_SHAPES:
+            self._shapes.clear()
+        shape = self._shapes[key] = _Shape(named)
+        return shape
+
+    def _learn(self, base_name: str, unit: str, name: str) -> _Known | None:
+        """Look a name up; None when it stands for nothing, or for something of another partition."""
+        key = (base_name, unit, name)
+        if key in self._known:
+            return self._known[key]
+        if len(self._known) >= MAX_CHANNELS or max(map(len, key)) > MAX_KNOWN_NAME_CHARS:
+            return None
+        spoken = self._source.spoken(self._captures, base_name + name, unit)
         leading = self._lead(spoken.about) if spoken is not None else None
         if spoken is None or leading is None or (self._to is not None and self._to.name != leading.name):
             return None
-        self._to, self._known = leading, self._known + 1
-        channel = _Channel(spoken, expected=spoken.about.source in self._era.expected)
-        self._channels.setdefault((pack.base_name, pack.unit), {})[name] = channel
-        return channel
+        self._to = leading
+        known = self._known[key] = _Known(spoken, expected=spoken.about.source in self._era.expected)
+        return known
 
-    def _open(self, channel: _Channel, number: int) -> Sheet | None:
-        if self._to is None:
+    def _open(self, shape: _Shape, number: int) -> Stack | None:
+        found = self._to.find(self._era.number, number, shape.speakers) if self._to is not None else None
+        if found is None or self._to is None:
             return None
-        return self._to.open(Strip, self._era.number, number, channel.target, channel.sheets)
+        pane, heard = found
+        speakers = list(map(Speaker, heard, shape.speakers.values()))
+        stack = shape.stacks[number] = Stack(pane, speakers, shape.channels, shape.stacks)
+        self._to.loose.add(self._to.name, stack)
+        return stack
+
+
+def _places(names: Sequence[_Known], key: Callable[[_Known], object]) -> list[list[int]]:
+    """Return, of each kind of name, the places that it has in a pack."""
+    places: dict[object, list[int]] = {}
+    for at, known in enumerate(names):
+        places.setdefault(key(known), []).append(at)
+    return list(places.values())
