@@ -43,7 +43,7 @@ from bench.ingest.load import (
 )
 from bench.ingest.node_red import NodeRed, install
 from bench.ingest.publisher import publish
-from bench.ingest.senml import CHANNEL_NAMES, CHANNELS, DEVICES, RECORDS, SenmlLoad
+from bench.ingest.senml import CHANNEL_NAMES, CHANNELS, DEVICES, RECORDS, SECONDS_A_PACK, SenmlLoad
 from bench.ingest.source import STATES
 from edgeglm_api.bundle import Broker as BrokerRules
 from edgeglm_api.bundle import Bundle, Limits, Reasoning
@@ -74,7 +74,7 @@ TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 AGENTS: Final = {"agent": "Each", "agentBatches": "Batches"}
 """What figures begin with, and how messages are taken."""
-PACKS: Final = 5000
+PACKS: Final = 20_000
 QUIET: Final = Question(when=When(detectors=("Limit",)))
 
 Figures = dict[str, Any]
@@ -98,7 +98,7 @@ def main() -> int:
         broker.start()
         try:
             figures = measure(Path(folder), broker, agents, options)
-            figures |= measure_senml(broker, _agent(Path(folder) / "senml", "Batches"))
+            figures |= measure_senml(broker, _agent(Path(folder) / "senml", "Batches"), options.window_seconds)
         finally:
             for agent in agents.values():
                 agent.end()
@@ -111,7 +111,7 @@ def measure(folder: Path, broker: Broker, agents: dict[str, AgentProcess], optio
     """Return the figures of one run."""
     span, lines = options.messages // options.entities, options.entities // MACHINES_PER_LINE
     messages = span * options.entities
-    window_seconds = max(10, -(-span * lines // MOST_WINDOWS))
+    window_seconds = max(options.window_seconds, -(-span * lines // MOST_WINDOWS))
     load = Load(messages, options.entities, start=_start(span, window_seconds))
     for name, agent in agents.items():
         agent.configure(json_bundle(broker.url, window_seconds, site=name))
@@ -143,10 +143,10 @@ def measure(folder: Path, broker: Broker, agents: dict[str, AgentProcess], optio
     return figures
 
 
-def measure_senml(broker: Broker, agent: AgentProcess) -> Figures:
+def measure_senml(broker: Broker, agent: AgentProcess, window_seconds: int) -> Figures:
     """Return how fast packs are drained, and how much memory their series take."""
-    load = SenmlLoad(PACKS, start=int(time.time()) - 120)
-    agent.configure(senml_bundle(broker.url))
+    load = SenmlLoad(PACKS, start=int(time.time()) - PACKS // DEVICES * SECONDS_A_PACK - 60)
+    agent.configure(senml_bundle(broker.url, window_seconds))
     try:
         _first_start(agent)
         with step(f"publish {PACKS} packs"):
@@ -335,7 +335,7 @@ def json_bundle(broker: str, window_seconds: int, *, site: str = "agent") -> Bun
     return a_bundle(graph, limits=bundle.limits, endpoints=endpoints, site=site, site_uid=f"bench-{site}")
 
 
-def senml_bundle(broker: str) -> Bundle:
+def senml_bundle(broker: str, window_seconds: int) -> Bundle:
     """A graph of devices with many channels each, of which none is worth a question."""
     source = Source(
         name="packs",
@@ -347,7 +347,7 @@ def senml_bundle(broker: str) -> Bundle:
             for name in CHANNEL_NAMES
         ),
     )
-    window = Window(size_seconds=10, allowed_lateness_seconds=5, idle_timeout_seconds=10)
+    window = Window(size_seconds=window_seconds, allowed_lateness_seconds=5, idle_timeout_seconds=10)
     graph = a_graph(broker=BrokerRules(url=broker), sources=(source,), window=window, question=QUIET)
     limits = Limits(spool_max_bytes=1 << 34, max_concurrency=1)
     return a_bundle(graph, limits=limits, site="senml", site_uid="bench-senml")
@@ -376,6 +376,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Ingest rate of the agent beside its peers.")
     parser.add_argument("--messages", type=int, default=200_000)
     parser.add_argument("--no-node-red", action="store_true", help="leave Node-RED out")
+    parser.add_argument("--window-seconds", type=int, default=60, help="how long windows are; default: %(default)s")
     parser.add_argument("--entities", type=int, default=2000, help="a multiple of 100; default: 2000")
     return parser
 

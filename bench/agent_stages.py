@@ -1,7 +1,7 @@
 r"""What a message costs the agent, stage by stage, alone in one process: no broker, no threads, no engine.
 
     make bench-stages
-    .venv/bin/python -m bench.agent_stages --messages 100000 --packs 5000
+    .venv/bin/python -m bench.agent_stages --messages 100000 --packs 10000 --window-seconds 10
 
 The load of `bench.agent_ingest` is sifted out of a stream of packets, made into entries, committed to a raw log in
 groups, and folded with everything that belongs to it: windows, judging, checkpoints in the ledger. The pipeline's clock
@@ -27,7 +27,7 @@ import msgspec
 from bench.agent_ingest import json_bundle, senml_bundle
 from bench.ingest.load import Load, Sent, differences, expected, found
 from bench.ingest.publisher import packet
-from bench.ingest.senml import RECORDS, SenmlLoad
+from bench.ingest.senml import DEVICES, RECORDS, SECONDS_A_PACK, SenmlLoad
 from bench.machine import machine
 from edgeglm_agent.mqtt.sieve import BATCH_MESSAGES, READ_BYTES
 from edgeglm_agent.mqtt.sift import Sifted, sift
@@ -38,7 +38,6 @@ from edgeglm_agent.spool.ledger import Ledger
 from edgeglm_agent.spool.raw_log import RawLog
 from edgeglm_api.bundle import Bundle
 
-WINDOW_SECONDS: Final = 10
 ENTITIES: Final = 2000
 BROKER: Final = "mqtt://127.0.0.1:1883"
 COMMITS: Final = 400
@@ -49,13 +48,14 @@ Figures = dict[str, Any]
 def main() -> int:
     """Run, and print one line of JSON."""
     options = _parser().parse_args()
-    now = int(time.time())
-    load = Load(options.messages, ENTITIES, start=(now - options.messages // ENTITIES - 60) // 10 * 10 + 4)
+    now, seconds = int(time.time()), options.window_seconds
+    load = Load(options.messages, ENTITIES, start=(now - options.messages // ENTITIES - 60) // seconds * seconds + 4)
     with tempfile.TemporaryDirectory() as folder:
         spool = Path(folder)
-        figures, bodies = _costs(spool / "json", load, options.messages, json_bundle(BROKER, WINDOW_SECONDS))
-        figures["windowsThatDiffer"] = len(differences(expected(load, WINDOW_SECONDS), found(bodies)))
-        packs, _ = _costs(spool / "senml", SenmlLoad(options.packs, now - 120), options.packs, senml_bundle(BROKER))
+        figures, bodies = _costs(spool / "json", load, options.messages, json_bundle(BROKER, seconds))
+        figures["windowsThatDiffer"] = len(differences(expected(load, seconds), found(bodies)))
+        told = SenmlLoad(options.packs, now - options.packs // DEVICES * SECONDS_A_PACK - 60)
+        packs, _ = _costs(spool / "senml", told, options.packs, senml_bundle(BROKER, seconds))
         figures["senmlReading"] = round(packs["fold"] / RECORDS, 2)
         figures |= _commits(spool / "commits", load)
     figures = {**machine(), "messages": options.messages, **figures}
@@ -157,7 +157,8 @@ def _p99(said: Sequence[float]) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="What a message costs the agent, stage by stage.")
     parser.add_argument("--messages", type=int, default=100_000)
-    parser.add_argument("--packs", type=int, default=5000)
+    parser.add_argument("--packs", type=int, default=10_000)
+    parser.add_argument("--window-seconds", type=int, default=60)
     return parser
 
 

@@ -2,11 +2,13 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from edgeglm_agent.agent import Agent
 from edgeglm_agent.clock import SteadyClock
@@ -31,7 +33,10 @@ from edgeglm_agent.report.options import add_report_options, sender_from
 from edgeglm_agent.spool.ledger import LedgerTooNew
 from edgeglm_agent.spool.spool import SpoolInUse
 
-EXIT_BAD_INPUT = 2
+EXIT_BAD_INPUT: Final = 2
+COLLECT_AFTER: Final = 10_000
+"""New objects until the garbage collector looks through the young ones. With Python's 700 it looked so often, and at so
+much that stays, that it took a twentieth of all processor time; nearly nothing of ours is in a cycle."""
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +76,8 @@ def check(options: argparse.Namespace) -> int:
 def run(options: argparse.Namespace) -> int:
     """Run the agent until SIGTERM or SIGINT."""
     log_json(options.log_level)
+    gc.freeze()  # what is loaded by now stays
+    gc.set_threshold(COLLECT_AFTER)
     status = 0
     try:
         asyncio.run(_run(options))
