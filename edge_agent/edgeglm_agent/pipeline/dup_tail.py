@@ -1,73 +1,67 @@
 """Recognises redeliveries: packets of an earlier connection whose acknowledgement was lost.
 
-A packet is one when it says so (DUP), and the tail of the log has a packet of an earlier connection with its id,
-topic and payload. Equal payloads otherwise are equal readings. The tail is not stored: the log keeps its last entries
-longer than the checkpoint needs them, and the tail is fed with them at start.
-
-Redeliveries are rare, and what could be one comes by the ten thousand: the tail is a list, and an index is made of it
-when a packet that says DUP asks.
+A packet is one when it says so (DUP), and the last packet with its id was of an earlier connection, not too long ago,
+and said the same. Equal payloads otherwise are equal readings: Mosquitto 2.0 says DUP of all that it has queued when a
+session goes on. The tail is not stored: the log keeps its last entries longer than the checkpoint needs them, and the
+tail is fed with them at start.
 """
 
-from collections import deque
-from itertools import islice
+from array import array
 from typing import Final
-
-import msgspec
 
 from edgeglm_agent.spool.entry import Connected, Message
 
-TAIL_ENTRIES: Final = 8192
-"""More than any broker has in flight to us, and less than the 65,535 packet ids, so that no id is in it twice."""
+TAIL_ENTRIES: Final = 60_000
+"""A broker takes an id again after 65,535 others, and that is no redelivery. Of what is in flight it may have as many:
+Mosquitto 2.0 sends 40,000 in spite of its limit when a session goes on, and forgets the acknowledgements that it has
+not read when a client is killed."""
+_IDS: Final = 65_536
+_EMPTY: Final = bytes(8 * _IDS)
 
 
-class _Seen(msgspec.Struct, frozen=True, gc=False):
-    broker: str
-    packet_id: int
-    number: int
-    connection: int
-    mark: int
+class _Last:
+    """By packet id, the last packet of one broker that had it."""
+
+    __slots__ = ("connections", "marks", "numbers")
+
+    def __init__(self) -> None:
+        self.numbers, self.connections, self.marks = (array("q", _EMPTY) for _ in range(3))
 
 
 class DupTail:
     """The messages among the last entries of the log. One owner, the fold."""
 
     def __init__(self) -> None:
-        self._seen: deque[_Seen] = deque(maxlen=TAIL_ENTRIES)
-        self._index: dict[tuple[str, int], _Seen] = {}
-        """Broker and packet id to the last packet that had it, without the new ones."""
-        self._new = 0
-        """How many at the end are not in the index."""
+        self._brokers: dict[str, _Last] = {}
 
     def connected(self, entry: Connected) -> None:
         """Forget a broker whose session was lost: it starts its packet ids anew."""
         if not entry.resumed:
-            kept = [seen for seen in self._seen if seen.broker != entry.broker]
-            self._seen = deque(kept, maxlen=TAIL_ENTRIES)
-            self._index, self._new = {}, len(kept)
+            self._brokers.pop(entry.broker, None)
 
     def note(self, number: int, message: Message) -> None:
         """Put a message into the tail."""
-        if message.packet_id:
-            # 64 bits of what it says, keyed anew with each process: the tail is never stored.
-            mark = hash((message.topic, message.payload))
-            self._seen.append(_Seen(message.broker, message.packet_id, number, message.connection, mark))
-            self._new += 1
+        if packet_id := message.packet_id:
+            last = self._brokers.get(message.broker)
+            if last is None:
+                last = self._brokers[message.broker] = _Last()
+            last.numbers[packet_id] = number
+            last.connections[packet_id] = message.connection
+            last.marks[packet_id] = _mark(message)
 
-    def is_redelivery(self, number: int, message: Message) -> bool:
-        """Tell whether a message is in the tail already, and put it there."""
-        known = self._last(number, message) if message.dup and message.packet_id else None
-        self.note(number, message)
-        if known is None:
-            return False
-        now = self._seen[-1]
-        return known.connection != now.connection and known.mark == now.mark
+    def has(self, number: int, message: Message) -> bool:
+        """Tell whether a message is a redelivery of one in the tail."""
+        packet_id, last = message.packet_id, self._brokers.get(message.broker)
+        return (
+            message.dup
+            and packet_id > 0
+            and last is not None
+            and last.numbers[packet_id] >= max(number - TAIL_ENTRIES, 1)
+            and last.connections[packet_id] != message.connection
+            and last.marks[packet_id] == _mark(message)
+        )
 
-    def _last(self, number: int, message: Message) -> _Seen | None:
-        """Return the last packet with the id of a message, if it is not too long ago."""
-        fresh = islice(reversed(self._seen), min(self._new, len(self._seen)))
-        self._index |= {(seen.broker, seen.packet_id): seen for seen in reversed([*fresh])}
-        self._new = 0
-        if len(self._index) > 2 * TAIL_ENTRIES:
-            self._index = {key: seen for key, seen in self._index.items() if seen.number >= number - TAIL_ENTRIES}
-        known = self._index.get((message.broker, message.packet_id))
-        return known if known is not None and known.number >= number - TAIL_ENTRIES else None
+
+def _mark(message: Message) -> int:
+    """Return 64 bits of what it says, keyed anew with each process: the tail is never stored."""
+    return hash((message.topic, message.payload))

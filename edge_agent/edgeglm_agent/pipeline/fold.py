@@ -162,7 +162,7 @@ class Fold:
     def recall(self, number: int, entry: Entry) -> None:
         """Take an entry that is folded in already into the tail, as after a restart."""
         if isinstance(entry, Message):
-            self.tail.is_redelivery(number, entry)
+            self.tail.note(number, entry)
         elif isinstance(entry, Connected):
             self.tail.connected(entry)
 
@@ -172,6 +172,8 @@ class Fold:
         arrived_ns = message.arrived_ns
         if arrived_ns // NANOS_PER_SECOND != self._second:
             return None  # time goes by for all
+        if message.dup and self.tail.has(number, message):
+            return None
         closed = lane.take(said, arrived_ns)
         if closed is not None:
             self.state.now_ns = arrived_ns
@@ -266,7 +268,9 @@ class Fold:
 
     def _message(self, number: int, message: Message, deliver: "_Deliver") -> list[Closed]:
         routes = self._route(message.topic)
-        if self.tail.is_redelivery(number, message):
+        again = self.tail.has(number, message)
+        self.tail.note(number, message)
+        if again:
             for uid, source in [(graph.uid, source) for graph, source in routes] or [_NOWHERE]:
                 self.books.add(uid, source, entries.RECEIVED)
                 self.books.add(uid, source, entries.DUPLICATE)

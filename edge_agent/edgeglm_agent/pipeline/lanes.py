@@ -59,7 +59,7 @@ class Lanes:
             (at, lane, entry)
             for at, entry in enumerate(entries)
             if type(entry) is Message
-            and not (entry.dup or entry.retained)
+            and not entry.retained
             and entry.size == len(entry.payload)
             and (lane := known.get(entry.topic) or self._look(entry.topic)) is not None
         ]

@@ -14,39 +14,45 @@ def delivered(packet_id: int = 7, connection: int = 1, *, dup: bool = False, rms
     return msgspec.structs.replace(a_message(rms, at=100), packet_id=packet_id, connection=connection, dup=dup)
 
 
+def is_redelivery(tail: DupTail, number: int, message: Message) -> bool:
+    again = tail.has(number, message)
+    tail.note(number, message)
+    return again
+
+
 def test_a_packet_that_comes_again_on_the_next_connection_is_a_redelivery() -> None:
     tail = DupTail()
-    assert not tail.is_redelivery(1, delivered())
-    assert tail.is_redelivery(2, delivered(connection=2, dup=True))
-    assert tail.is_redelivery(3, delivered(connection=3, dup=True)), "and once more, after a second crash"
+    assert not is_redelivery(tail, 1, delivered())
+    assert is_redelivery(tail, 2, delivered(connection=2, dup=True))
+    assert is_redelivery(tail, 3, delivered(connection=3, dup=True)), "and once more, after a second crash"
 
 
 def test_equal_payloads_are_equal_readings() -> None:
     tail = DupTail()
-    tail.is_redelivery(1, delivered())
-    assert not tail.is_redelivery(2, delivered(packet_id=8))
-    assert not tail.is_redelivery(3, delivered(connection=2)), "not marked as sent before"
+    is_redelivery(tail, 1, delivered())
+    assert not is_redelivery(tail, 2, delivered(packet_id=8))
+    assert not is_redelivery(tail, 3, delivered(connection=2)), "not marked as sent before"
 
 
 def test_a_redelivery_that_we_never_had_is_new() -> None:
     tail = DupTail()
-    assert not tail.is_redelivery(1, delivered(dup=True))
-    tail.is_redelivery(2, delivered(packet_id=8))
-    assert not tail.is_redelivery(3, delivered(packet_id=8, connection=2, dup=True, rms=3.0)), "the id was used again"
+    assert not is_redelivery(tail, 1, delivered(dup=True))
+    is_redelivery(tail, 2, delivered(packet_id=8))
+    assert not is_redelivery(tail, 3, delivered(packet_id=8, connection=2, dup=True, rms=3.0)), "the id was used again"
 
 
 def test_a_lost_session_starts_its_ids_anew() -> None:
     tail = DupTail()
-    tail.is_redelivery(1, delivered())
+    is_redelivery(tail, 1, delivered())
     tail.connected(Connected(0, delivered().broker, 2, resumed=False))
-    assert not tail.is_redelivery(3, delivered(connection=2, dup=True))
+    assert not is_redelivery(tail, 3, delivered(connection=2, dup=True))
 
 
 def test_the_tail_ends() -> None:
     tail = DupTail()
-    tail.is_redelivery(1, delivered())
-    tail.is_redelivery(TAIL_ENTRIES + 2, delivered(packet_id=9))
-    assert not tail.is_redelivery(TAIL_ENTRIES + 3, delivered(connection=2, dup=True))
+    is_redelivery(tail, 1, delivered())
+    is_redelivery(tail, TAIL_ENTRIES + 2, delivered(packet_id=9))
+    assert not is_redelivery(tail, TAIL_ENTRIES + 3, delivered(connection=2, dup=True))
 
 
 packets_sent = st.tuples(
@@ -62,5 +68,5 @@ def test_it_is_the_last_packet_with_an_id_that_counts(packets: list[tuple[int, i
         number += ahead
         at, known, said = last.get(packet_id, (-TAIL_ENTRIES, connection, rms))
         repeated = dup and number - at <= TAIL_ENTRIES and known != connection and said == rms and packet_id > 0
-        assert tail.is_redelivery(number, delivered(packet_id, connection, dup=dup, rms=rms)) == repeated
+        assert is_redelivery(tail, number, delivered(packet_id, connection, dup=dup, rms=rms)) == repeated
         last[packet_id] = (number, connection, rms)
