@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from edgeglm_api.group import API_VERSION
 from edgeglm_operator.kube.errors import Unavailable
 from edgeglm_operator.kube.kinds import DEPLOYMENTS, EDGE_SITES, INFERENCE_SERVICES, SENSOR_GRAPHS, Kind
 from edgeglm_operator.offline.crds import our_crds
@@ -64,6 +65,22 @@ async def test_it_is_told_where_it_is_wrong(cluster: InMemoryCluster, kind: Kind
     assert told["message"].startswith(f"spec.{path}.")
     assert "another release" in told["message"]
     assert schema_faults(our_crds()[kind.name].schema["properties"]["status"], status(cluster, kind)) == []
+
+
+@pytest.mark.parametrize("of", ["Accepted", "SomebodyElses"])
+async def test_it_is_told_though_a_condition_in_its_status_cannot_be_read_either(
+    cluster: InMemoryCluster, of: str
+) -> None:
+    """To the schema of a CRD, 1.0 is an integer."""
+    odd = {"type": of, "status": "True", "reason": "Odd", "message": "", "observedGeneration": 1.0}
+    odd["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    name = {"name": NAMES[SENSOR_GRAPHS], "namespace": PLANT}
+    spoil(cluster, SENSOR_GRAPHS)
+    cluster.put({"apiVersion": API_VERSION, "kind": "SensorGraph", "metadata": name, "status": {"conditions": [odd]}})
+    await reconciled(cluster)
+
+    told = condition(cluster, SENSOR_GRAPHS, NAMES[SENSOR_GRAPHS], "Accepted")
+    assert (told["status"], told["reason"]) == ("False", "InvalidSpec")
 
 
 @pytest.mark.parametrize("kind", NAMES, ids=lambda kind: kind.name)
