@@ -9,7 +9,7 @@ import asyncio
 from typing import Final
 
 from edgeglm_api.conditions import Condition, carry_over
-from edgeglm_api.model import read, write
+from edgeglm_api.model import InvalidObject, read, write
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.errors import KubeError, NotFound
 from edgeglm_operator.kube.kinds import Kind
@@ -97,5 +97,13 @@ def _with_refusal(status: Manifest, message: str, generation: int, now: str) -> 
     wanted = Condition(
         type=ACCEPTED, status="False", reason=Reason.INVALID_SPEC, message=message, observed_generation=generation
     )
-    (refusal,) = carry_over([wanted], [read(each, Condition) for each in conditions.values()], now=now)
+    (refusal,) = carry_over([wanted], _said_before(conditions.get(ACCEPTED)), now=now)
     return {**status, "conditions": [*(conditions | {ACCEPTED: write(refusal)}).values()]}
+
+
+def _said_before(raw: Manifest | None) -> list[Condition]:
+    """What stands there, if it can be read: whatever wrote the object may have written that."""
+    try:
+        return [] if raw is None else [read(raw, Condition)]
+    except InvalidObject:
+        return []
