@@ -197,10 +197,39 @@ class ConfigMapKeyRef(Model, frozen=True, kw_only=True):
     key: str
 
 
+class Labelled(Model, frozen=True, kw_only=True):
+    """An entity that a label of a Device names."""
+
+    type: str
+    """Of an entity that is neither a Device of the site nor among the topology's nodes."""
+    id_from_label: str
+
+
+class DeviceRelation(Model, frozen=True, kw_only=True):
+    """An edge from each Device that has a label, to the entity that the label names."""
+
+    type: str
+    to: Labelled
+
+
+class Devices(Model, frozen=True, kw_only=True):
+    """KubeEdge's Devices as entities: at each site those of its node, in the graph's namespace."""
+
+    selector: dict[str, str] = {}
+    """Labels that they have. Empty: all."""
+    id_from_label: str | None = None
+    """The label with the entity's id. Absent, or not on a Device: the Device's name."""
+    types: dict[str, str] = {}
+    """Entity types by DeviceModel. Of one that is not in it: its name, with `_` for what is no letter or digit."""
+    relations: tuple[DeviceRelation, ...] = ()
+
+
 class GivenTopology(Topology, frozen=True, kw_only=True):
-    """The topology as the user gives it: here, or in a ConfigMap, which bears the label `edgeglm.io/topology`."""
+    """The topology as the user gives it: here, in a ConfigMap with the label `edgeglm.io/topology`, or by Devices."""
 
     config_map_ref: ConfigMapKeyRef | None = None
+    devices: Devices | None = None
+    """Beside the nodes and edges that stand here."""
 
 
 class PartitionBy(Model, frozen=True, kw_only=True):

@@ -198,6 +198,7 @@ def _wishes(options: argparse.Namespace) -> Wishes:
         graphs=checked.of(SensorGraph),
         sites=checked.of(EdgeSite),
         topologies=checked.topologies,
+        devices=checked.devices,
         nodes=_nodes(options.nodes) if options.nodes else None,
     )
 

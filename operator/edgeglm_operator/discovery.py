@@ -6,7 +6,7 @@ reads, and has a bound: an API that comes or goes is noticed within one pause.
 
 Our objects of these kinds are listed in the same round, and not watched either: Kopf begins a watch only on what is
 there at its start, unless it may watch CRDs. And so are users' ConfigMaps with a topology: Kopf watches ConfigMaps by
-one label, and that is the one of our own.
+one label, and that is the one of our own. And so are KubeEdge's Devices.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import random
 from collections.abc import Callable
 from typing import Final
 
+from edgeglm_operator.device_list import DeviceList
 from edgeglm_operator.kube.client import KubeClient
 from edgeglm_operator.kube.errors import Forbidden, KubeError, NotFound
 from edgeglm_operator.kube.kinds import OPTIONAL_KINDS, TOPOLOGIES, Kind
@@ -42,6 +43,7 @@ class Discovery:
         self._client = client
         self._store = store
         self._lister = lister
+        self._devices = DeviceList(store, lister)
         self._on_change = on_change
         self._look_seconds = look_seconds
 
@@ -56,14 +58,18 @@ class Discovery:
 
     async def look(self) -> None:
         """One round. Raises KubeError when the API server does not answer; what was known stays."""
-        before = frozenset(self._store.offered)
+        before = self._offer()
         try:
             for kind in OPTIONAL_KINDS:
                 self._note(kind, offered=await self._is_offered(kind))
+            await self._devices.look()
         finally:
-            if self._store.offered != before:
+            if self._offer() != before:
                 self._on_change()
         await self._lister.list(TOPOLOGIES)
+
+    def _offer(self) -> tuple[frozenset[Kind], dict[str, str]]:
+        return frozenset(self._store.offered), dict(self._store.device_faults)
 
     async def _is_offered(self, kind: Kind) -> bool:
         if not await self._client.serves(kind):

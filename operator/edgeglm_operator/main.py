@@ -25,7 +25,7 @@ from edgeglm_operator.feed import Feed
 from edgeglm_operator.flags import parser, settings_of
 from edgeglm_operator.kube.connection import Connection, connect
 from edgeglm_operator.kube.errors import KubeError
-from edgeglm_operator.kube.kinds import NODES, OPTIONAL_CHILD_KINDS
+from edgeglm_operator.kube.kinds import DEVICES, NODES, OPTIONAL_CHILD_KINDS
 from edgeglm_operator.kube.rest import RestClient
 from edgeglm_operator.lease import Elector, LeaseLost
 from edgeglm_operator.obs.health import STALLED_SECONDS, Check, HealthServer, Heartbeat
@@ -33,7 +33,7 @@ from edgeglm_operator.obs.logs import configure_logs
 from edgeglm_operator.obs.metrics import Metrics
 from edgeglm_operator.reconcile.by_kind import reconcilers
 from edgeglm_operator.reconcile.controller import RECONCILE_TIMEOUT_SECONDS, WORKERS, Controller
-from edgeglm_operator.reconcile.triggers import all_services, concerns, everything
+from edgeglm_operator.reconcile.triggers import asking_for_apis, concerns, everything
 from edgeglm_operator.reconcile.world import World
 from edgeglm_operator.report_files import BadReporting
 from edgeglm_operator.resync import SELECTORS, Lister, selectors
@@ -72,7 +72,7 @@ class Operator:
         self.feed = Feed(self.store, shard=settings.shard, concerns=concerns, enqueue=self.queue.add)
         self.lister = Lister(client, self.store, self.feed, settings=settings, metrics=metrics)
         self.discovery = Discovery(
-            client, self.store, self.lister, on_change=self._look_at_services, look_seconds=look_seconds
+            client, self.store, self.lister, on_change=self._look_at_askers, look_seconds=look_seconds
         )
         self.elector = Elector(
             client, namespace=settings.namespace, name=settings.lease_name, identity=self.identity, clock=clock
@@ -149,8 +149,8 @@ class Operator:
         await self.listed.wait()
         await self.discovery.run()
 
-    def _look_at_services(self) -> None:
-        for key in all_services(self.store):
+    def _look_at_askers(self) -> None:
+        for key in asking_for_apis(self.store):
             self.queue.add(key)
 
     async def _resync(self) -> None:
@@ -200,7 +200,7 @@ class Operator:
         for kind in OPTIONAL_CHILD_KINDS:
             offered = partial(self.store.offered.__contains__, kind)
             measure(f"edgeglm_offers_{kind.plural}", "1 where the cluster has the kind.", offered)
-        for kind in SELECTORS:
+        for kind in (*SELECTORS, DEVICES):
             table = self.store.table(kind)
             measure(f"edgeglm_observed_{kind.plural}", "How many are observed.", table.__len__)
 

@@ -85,10 +85,11 @@ class Lister:
             if kind is kinds.NODES:
                 self._store.nodes_readable = True
 
-    def forget(self, kind: Kind) -> None:
-        """All of a kind is gone: its API is."""
+    def forget(self, kind: Kind, namespace: str = "") -> None:
+        """All of a kind is gone, as its API is; or of no more interest in a namespace."""
         for name in self._store.table(kind).versions():
-            self._feed.remove(kind, name)
+            if namespace in {"", name.namespace}:
+                self._feed.remove(kind, name)
 
     async def _list(self, kind: Kind, namespaces: Sequence[str]) -> None:
         table = self._store.table(kind)
@@ -96,7 +97,7 @@ class Lister:
         before = {name: version for name, version in table.versions().items() if not within or name.namespace in within}
         listed: set[tuple[str, str]] = set()
         for namespace in namespaces if kind.namespaced else ("",):
-            async for raw in self._client.list(kind, namespace, selector=self._selectors[kind]):
+            async for raw in self._client.list(kind, namespace, selector=self._selectors.get(kind, "")):
                 listed.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
                 self._correct(kind, self._feed.put(kind, raw))
         now = table.versions()
@@ -106,7 +107,7 @@ class Lister:
                 self._correct(kind, self._feed.remove(kind, name))
 
     def _count(self, kind: Kind, result: str) -> None:
-        if kind in SELECTORS:
+        if kind not in POLLED:
             self._metrics.resyncs.labels(kind.name, result).inc()
 
     def _correct(self, kind: Kind, news: bool) -> None:  # noqa: FBT001 - the one fact about it

@@ -20,6 +20,7 @@ from edgeglm_api.edge_site import EdgeSite
 from edgeglm_api.inference_service import InferenceService
 from edgeglm_api.model import InvalidObject, read
 from edgeglm_api.sensor_graph import SensorGraph
+from edgeglm_operator.device import NOT_LISTED, NOT_SERVED, Device, device_from
 from edgeglm_operator.kube import kinds
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.kinds import Kind
@@ -86,7 +87,9 @@ class Change:
 class _Entry(Generic[T]):
     uid: str
     version: str
-    wish: tuple[Any, ...]
+    ending: bool
+    generation: int | None
+    """Counts what is asked for; where a kind has its status beside it, that too."""
     owner: Owner | None
     value: T
 
@@ -171,9 +174,9 @@ class Table(Generic[T]):
             self._owned[name.namespace, entry.owner].add(name)
         if old is None:
             return Change(self.kind, name, entry.owner, wish=True, before=None, after=entry.value)
-        if (old.value, old.wish) == (entry.value, entry.wish):
+        if (old.value, old.uid, old.ending) == (entry.value, entry.uid, entry.ending):
             return None
-        wish = old.wish != entry.wish
+        wish = (old.uid, old.ending, old.generation) != (entry.uid, entry.ending, entry.generation)
         return Change(self.kind, name, entry.owner, wish=wish, before=old.value, after=entry.value)
 
     def remove(self, name: Name, *, uid: str = "") -> Change | None:
@@ -219,6 +222,9 @@ class Store:
         self.cluster_services = Table(kinds.SERVICES, Snapshot.of)
         self.config_maps = Table(kinds.CONFIG_MAPS, Snapshot.of)
         self.topologies: Table[TopologyMap] = Table(kinds.TOPOLOGIES, topology_map_from)
+        self.devices: Table[Device] = Table(kinds.DEVICES, device_from)
+        self.device_faults: dict[str, str] = {}
+        """By namespace with a graph that asks for Devices: why they cannot be read; empty where they were."""
         self.jobs = Table(kinds.JOBS, Snapshot.of)
         self.disruption_budgets = Table(kinds.DISRUPTION_BUDGETS, Snapshot.of)
         self.network_policies = Table(kinds.NETWORK_POLICIES, Snapshot.of)
@@ -240,6 +246,7 @@ class Store:
             self.cluster_services,
             self.config_maps,
             self.topologies,
+            self.devices,
             self.jobs,
             self.disruption_budgets,
             self.network_policies,
@@ -261,6 +268,15 @@ class Store:
             http_routes=kinds.HTTP_ROUTES in self.offered,
             inference_pools=kinds.INFERENCE_POOLS in self.offered,
         )
+
+    def devices_at(self, namespace: str, node: str) -> tuple[Device, ...] | str:
+        """The Devices of a node, by name; or why they are not known."""
+        if kinds.DEVICES not in self.offered:
+            return NOT_SERVED
+        if fault := self.device_faults.get(namespace, NOT_LISTED):
+            return fault
+        found = (device for device in self.devices.named_in(namespace).values() if device.node == node)
+        return tuple(sorted(found, key=lambda device: device.name))
 
     def table(self, kind: Kind) -> Table[Any]:
         """The table of a kind; of EdgeSites the typed one."""
@@ -287,9 +303,14 @@ def owner_of(raw: Mapping[str, Any]) -> Owner | None:
 
 def _entry_of(raw: Manifest, value: T) -> _Entry[T]:
     metadata = raw["metadata"]
-    uid = metadata.get("uid", "")
-    wish = (uid, metadata.get("generation"), bool(metadata.get("deletionTimestamp")))
-    return _Entry(uid, metadata.get("resourceVersion", ""), wish, owner_of(raw), value)
+    return _Entry(
+        uid=metadata.get("uid", ""),
+        version=metadata.get("resourceVersion", ""),
+        ending=bool(metadata.get("deletionTimestamp")),
+        generation=metadata.get("generation"),
+        owner=owner_of(raw),
+        value=value,
+    )
 
 
 def _reader(kind: type[T]) -> Callable[[Manifest], T]:

@@ -16,6 +16,7 @@ from tests.cluster.process import until
 ROOT = Path(__file__).parents[2]
 WITHIN_SECONDS = 60
 _END_SECONDS = 30
+_WRITES = ("patch", "create", "delete")
 
 
 class OperatorProcess:
@@ -27,11 +28,28 @@ class OperatorProcess:
 
     def refusals(self) -> list[str]:
         """The requests that the API server answered with 403, as the operator's own metrics count them."""
+        return [line for line in self._metrics() if "_count{" in line and '="403"' in line]
+
+    def writes(self) -> float:
+        """How many requests could have changed something; the Lease alone is written by `update`."""
+        verbs = [
+            f'edgeglm_api_request_seconds_count{{code="{code}",verb="{verb}"}}'
+            for code in (200, 201)
+            for verb in _WRITES
+        ]
+        return sum(float(line.rpartition(" ")[2]) for line in self._metrics() if line.startswith(tuple(verbs)))
+
+    def lists_of(self, kind: str) -> float:
+        """How often all objects of a kind were listed."""
+        counted = f'edgeglm_resync_total{{kind="{kind}",result="listed"}} '
+        return sum(float(line.removeprefix(counted)) for line in self._metrics() if line.startswith(counted))
+
+    def _metrics(self) -> list[str]:
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=10)
         connection.request("GET", "/metrics")
         lines = connection.getresponse().read().decode().splitlines()
         connection.close()
-        return [line for line in lines if "_count{" in line and '="403"' in line]
+        return lines
 
     def await_that(self, holds: Callable[[], bool]) -> None:
         """Wait; the end of the log explains a failure."""
@@ -53,12 +71,15 @@ def running_operator(kubeconfig: Path, log: Path, *flags: str) -> Iterator[Opera
 
 
 @contextmanager
-def edge_node(kubectl: Kubectl, name: str) -> Iterator[None]:
-    """A node that looks like one that KubeEdge joined, and that is heard; no kubelet stands behind it."""
+def edge_node(kubectl: Kubectl, name: str, *, ready: str = "True") -> Iterator[None]:
+    """A node that looks like one that KubeEdge joined, and that is heard; no kubelet stands behind it.
+
+    So after a minute it is heard no more; one whose `ready` is Unknown stays as it is.
+    """
     labels = {"node-role.kubernetes.io/edge": "", "kubernetes.io/hostname": name}
     kubectl.apply([{"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}])
-    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""}
-    kubectl.run("patch", "node", name, "--subresource=status", "-p", json.dumps({"status": {"conditions": [ready]}}))
+    said = {"type": "Ready", "status": ready, "reason": "KubeletReady", "message": ""}
+    kubectl.run("patch", "node", name, "--subresource=status", "-p", json.dumps({"status": {"conditions": [said]}}))
     yield
     kubectl.run("delete", "node", name)
 

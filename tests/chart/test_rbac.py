@@ -66,6 +66,13 @@ def test_topologies_of_users_need_no_right_beyond_what_bundles_need() -> None:
     assert SELECTORS[CONFIG_MAPS] == f"{MANAGED_BY}={MANAGER}"
 
 
+def test_devices_may_be_listed_where_that_is_switched_on_and_nothing_else() -> None:
+    """The right stands in the role of the namespaces that are watched: with two of them, in these two."""
+    assert not any("devices.kubeedge.io" in rule["apiGroups"] for rule in _rules({}))
+    rules = [rule for rule in _rules({"rbac": {"devices": True}}) if "devices.kubeedge.io" in rule["apiGroups"]]
+    assert rules == [{"apiGroups": ["devices.kubeedge.io"], "resources": ["devices"], "verbs": ["list"]}]
+
+
 def test_users_never_write_a_status() -> None:
     writing = {"create", "update", "patch", "delete"}
     for name in ("edgeglm-view", "edgeglm-edit"):

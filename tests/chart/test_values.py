@@ -23,6 +23,7 @@ from tests.chart.rendering import CHART, VALUE_SETS, render, values_of
         {"verification": {"parallel": 4}},
         {"rbac": {"node": False}},
         {"rbac": {"nodes": "false"}},
+        {"rbac": {"devices": "true"}},
         {"serviceAccount": {"names": "glm"}},
         {"watchNamespaces": ["Plant_A"]},
         {"watchNamespaces": "plant-a"},

@@ -128,6 +128,9 @@ def routed(*hostnames: str, **parent: Any) -> Object:
     return service(routing={"httpRoute": {"parentRefs": parents, "hostnames": list(hostnames)}})
 
 
+TO_LINE: Final[Object] = {"type": "partOf", "to": {"type": "Line", "idFromLabel": "line"}}
+
+
 def graph(name: str = "line-1", *, without: str = "", **spec: Any) -> Object:
     """A SensorGraph with one source and an endpoint."""
     whole = {
@@ -913,6 +916,30 @@ ROWS: Final = (
     Row("a topology of a ConfigMap", graph(topology={"configMapRef": {"name": "plant", "key": "line-1.json"}})),
     Row("no key", graph(topology={"configMapRef": {"name": "plant"}}), ANY),
     Row("a key with a slash", graph(topology={"configMapRef": {"name": "plant", "key": "a/b"}}), ANY),
+    Row("a topology of all Devices", graph(topology={"devices": {}})),
+    Row(
+        "a topology of Devices beside nodes",
+        graph(
+            topology={
+                "nodes": [{"id": "l1", "type": "Line"}],
+                "devices": {
+                    "selector": {"plant.example.com/area": "pumps"},
+                    "idFromLabel": "plant.example.com/tag",
+                    "types": {"pump-v2": "Pump"},
+                    "relations": [{"type": "partOf", "to": {"type": "Line", "idFromLabel": "line"}}],
+                },
+            }
+        ),
+    ),
+    Row("Devices of a type with a dash", graph(topology={"devices": {"types": {"a": "a-b"}}}), ANY),
+    Row("no label of Devices", graph(topology={"devices": {"idFromLabel": "/tag"}}), ANY),
+    Row("a relation of Devices to nothing", graph(topology={"devices": {"relations": [{"type": "partOf"}]}}), ANY),
+    Row("too many relations of Devices", graph(topology={"devices": {"relations": [TO_LINE] * 9}}), ANY),
+    Row(
+        "Devices beside a ConfigMap",
+        graph(topology={"configMapRef": {"name": "plant", "key": "a"}, "devices": {}}),
+        "either here or in the ConfigMap",
+    ),
     Row(
         "a topology here and there",
         graph(topology={"configMapRef": {"name": "plant", "key": "a"}, "nodes": [{"id": "m1", "type": "Machine"}]}),

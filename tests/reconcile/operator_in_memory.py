@@ -10,7 +10,7 @@ from edgeglm_operator.kube.kinds import NODES, Kind
 from edgeglm_operator.obs.metrics import Metrics
 from edgeglm_operator.reconcile.by_kind import reconcilers
 from edgeglm_operator.reconcile.controller import Controller
-from edgeglm_operator.reconcile.triggers import all_services, concerns
+from edgeglm_operator.reconcile.triggers import asking_for_apis, concerns
 from edgeglm_operator.reconcile.world import World
 from edgeglm_operator.resync import Lister, selectors
 from edgeglm_operator.settings import Settings
@@ -51,7 +51,7 @@ class OperatorInMemory:
         self.feed = Feed(self.store, shard=self.settings.shard, concerns=concerns, enqueue=self.queue.add)
         metrics = Metrics()
         self.lister = Lister(cluster, self.store, self.feed, settings=self.settings, metrics=metrics)
-        self.discovery = Discovery(cluster, self.store, self.lister, on_change=self._look_at_services)
+        self.discovery = Discovery(cluster, self.store, self.lister, on_change=self._look_at_askers)
         self.world = World(
             client=cluster,
             store=self.store,
@@ -99,8 +99,8 @@ class OperatorInMemory:
         await self.discovery.look()
         await self.settle()
 
-    def _look_at_services(self) -> None:
-        for key in all_services(self.store):
+    def _look_at_askers(self) -> None:
+        for key in asking_for_apis(self.store):
             self.queue.add(key)
 
     async def _work(self) -> None:

@@ -16,6 +16,7 @@ import yaml
 from edgeglm_api import labels
 from edgeglm_operator.kube.kinds import (
     DEPLOYMENTS,
+    DEVICES,
     EDGE_SITES,
     EVENTS,
     HTTP_ROUTES,
@@ -119,6 +120,7 @@ async def test_what_is_asked_anew_gets_the_pods_of_the_next_release() -> None:
 def an_empty_cluster() -> InMemoryCluster:
     cluster = InMemoryCluster()
     cluster.offer(LEADER_WORKER_SETS, KNATIVE_SERVICES, SCALED_OBJECTS, INTERCEPTOR_ROUTES, HTTP_ROUTES, POD_MONITORS)
+    cluster.offer(DEVICES)
     return cluster
 
 
@@ -127,7 +129,8 @@ def asked(scene: Path) -> Iterator[Manifest]:
     nodes = scene / "nodes.yaml"
     yield from yaml.safe_load(nodes.read_text())["items"] if nodes.exists() else map(an_edge_node, ("box-1", "box-2"))
     for each in yaml.safe_load_all((scene / "in.yaml").read_text()):
-        stored = with_defaults(our_crds()[each["kind"]].schema, each)
+        ours = our_crds().get(each["kind"])
+        stored = with_defaults(ours.schema, each) if ours else each
         yield {**stored, "metadata": {"namespace": "default", **stored["metadata"]}}
 
 
@@ -146,7 +149,7 @@ def restored(recording: Path) -> InMemoryCluster:
 
 def children_of(cluster: InMemoryCluster) -> dict[str, Any]:
     """All that the operator made."""
-    parents = {INFERENCE_SERVICES.name, SENSOR_GRAPHS.name, EDGE_SITES.name, "Node"}
+    parents = {INFERENCE_SERVICES.name, SENSOR_GRAPHS.name, EDGE_SITES.name, DEVICES.name, "Node"}
     return {key: found for key, found in cluster.state().items() if key.split()[0] not in parents}
 
 

@@ -40,6 +40,8 @@ def bundle_for(graph: SensorGraph, *, broker: str, endpoint: Endpoint) -> Bundle
     """Return the bundle of a site that has this graph, this broker and this endpoint; raises BadGraph."""
     if graph.spec.topology.config_map_ref is not None:
         raise BadGraph("topology.configMapRef: only a cluster has it; put its nodes and edges here instead")
+    if graph.spec.topology.devices is not None:
+        raise BadGraph("topology.devices: only a cluster has them; put nodes and edges here instead")
     metadata = graph.metadata
     known = msgspec.structs.replace(
         graph, metadata=msgspec.structs.replace(metadata, uid=metadata.uid or metadata.name)

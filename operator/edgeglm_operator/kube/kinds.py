@@ -72,6 +72,8 @@ INTERCEPTOR_ROUTES: Final = Kind("http.keda.sh/v1beta1", "InterceptorRoute", "in
 POD_MONITORS: Final = Kind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors")
 HTTP_ROUTES: Final = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 INFERENCE_POOLS: Final = Kind("inference.networking.k8s.io/v1", "InferencePool", "inferencepools")
+DEVICES: Final = Kind("devices.kubeedge.io/v1beta1", "Device", "devices")
+"""KubeEdge's; read, where a graph asks for them, and never written."""
 POD_METRICS: Final = Kind("custom.metrics.k8s.io/v1beta1", "MetricValueList", "")
 """An API of figures, not of objects; its resources are the metrics that there are at the moment."""
 
@@ -86,7 +88,7 @@ OPTIONAL_CHILD_KINDS: Final = (
     INFERENCE_POOLS,
 )
 """What it makes and prunes where the cluster has them."""
-OPTIONAL_KINDS: Final = (*OPTIONAL_CHILD_KINDS, POD_METRICS)
+OPTIONAL_KINDS: Final = (*OPTIONAL_CHILD_KINDS, DEVICES, POD_METRICS)
 """What a cluster may have or not."""
 
 _BY_NAME: Final = {
@@ -107,6 +109,7 @@ _BY_NAME: Final = {
         LEASES,
         EVENTS,
         CORE_EVENTS,
+        DEVICES,
         *OPTIONAL_CHILD_KINDS,
     )
 }

@@ -12,6 +12,8 @@ from edgeglm_api.group import GROUP
 from edgeglm_api.inference_service import InferenceService
 from edgeglm_api.model import InvalidObject, Model, read
 from edgeglm_api.sensor_graph import SensorGraph
+from edgeglm_operator.device import Device, device_from
+from edgeglm_operator.kube.kinds import DEVICES
 from edgeglm_operator.offline.bad_input import BadInput
 from edgeglm_operator.offline.cel_check import rule_faults
 from edgeglm_operator.offline.crds import our_crds
@@ -36,6 +38,8 @@ class Checked:
     passed_over: tuple[Document, ...]
     topologies: Mapping[Name, TopologyMap]
     """The ConfigMaps that graphs may take their topology from."""
+    devices: tuple[tuple[str, Device], ...]
+    """KubeEdge's Devices, each with its namespace."""
 
     def of(self, kind: type[T]) -> list[T]:
         """Those of one kind."""
@@ -53,11 +57,18 @@ def check(documents: Iterable[Document]) -> Checked:
     """Check all documents. Raises BadInput with every fault there is."""
     resources, passed_over = [], []
     topologies: dict[Name, TopologyMap] = {}
+    devices: list[tuple[str, Device]] = []
     faults: list[str] = []
     for document in documents:
         if _is_topology(document):
             topologies[_name_of(document)] = found_there = topology_map_from(document.raw)
             faults += _topology_faults(document, found_there)
+            continue
+        if _is_device(document):
+            try:
+                devices.append((_name_of(document).namespace, device_from(document.raw)))
+            except InvalidObject as error:
+                faults.append(document.fault(error.field, error.message))
             continue
         if not _is_ours(document):
             passed_over.append(document)
@@ -70,7 +81,7 @@ def check(documents: Iterable[Document]) -> Checked:
     faults += _echoes([(document, model) for document, model in resources if isinstance(model, SensorGraph)])
     if faults:
         raise BadInput(*faults)
-    return Checked(tuple(resources), tuple(passed_over), topologies)
+    return Checked(tuple(resources), tuple(passed_over), topologies, tuple(devices))
 
 
 def faults_of(document: Document) -> Iterator[str]:
@@ -150,6 +161,11 @@ def _is_topology(document: Document) -> bool:
     metadata = document.raw.get("metadata")
     said = metadata.get("labels") if isinstance(metadata, dict) else None
     return document.kind == "ConfigMap" and isinstance(said, dict) and labels.TOPOLOGY in said
+
+
+def _is_device(document: Document) -> bool:
+    named = isinstance(document.raw.get("metadata"), dict)
+    return named and (document.api_version, document.kind) == (DEVICES.api_version, DEVICES.name)
 
 
 def _name_of(document: Document) -> Name:

@@ -15,12 +15,14 @@ from edgeglm_api.inference_service import InferenceService
 from edgeglm_api.meta import Metadata
 from edgeglm_api.selection import Sites
 from edgeglm_api.sensor_graph import SensorGraph
+from edgeglm_operator.device import Device
 from edgeglm_operator.observed import Apis, Node
 from edgeglm_operator.reconcile.companions import companions
 from edgeglm_operator.reconcile.compile import Compiled, compile_bundle, renumbered
 from edgeglm_operator.reconcile.placement import Place, port_conflicts, refusal, sites_of
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.reconcile.revision import revision_of, with_revision
+from edgeglm_operator.reconcile.topology import Topologies
 from edgeglm_operator.reconcile.verification import concurrency_of
 from edgeglm_operator.resources.agent_deployment import make_agent_deployment
 from edgeglm_operator.resources.agent_secrets import agent_secrets_of
@@ -69,6 +71,8 @@ class Wishes:
     sites: Sequence[EdgeSite]
     topologies: Mapping[Name, TopologyMap] = field(default_factory=dict)
     """The ConfigMaps with topologies."""
+    devices: Sequence[tuple[str, Device]] = ()
+    """KubeEdge's Devices, each with its namespace."""
     nodes: Sequence[Node] | None
     """None: no list of nodes was given, so only nodes called by name are known."""
 
@@ -126,6 +130,7 @@ def _named(wishes: Wishes) -> Wishes:
         graphs=[_with_uid(graph) for graph in wishes.graphs],
         sites=[_with_uid(site) for site in wishes.sites],
         topologies=wishes.topologies,
+        devices=wishes.devices,
         nodes=wishes.nodes if wishes.nodes is not None else _nodes_by_name(wishes),
     )
 
@@ -254,8 +259,16 @@ def _render_site(site: EdgeSite, node: Node, known: Wishes, settings: Settings, 
 def _compiled(site: EdgeSite, node: Node, known: Wishes) -> Compiled:
     namespace = site.metadata.namespace
     services = [service for service in known.services if service.metadata.namespace == namespace]
-    topologies = {name.name: each for name, each in known.topologies.items() if name.namespace == namespace}
+    config_maps = {name.name: each for name, each in known.topologies.items() if name.namespace == namespace}
+    topologies = Topologies(config_maps, _devices_at(known, namespace, node))
     return compile_bundle(site, node, _graphs_at(known, namespace, node), services, topologies)
+
+
+def _devices_at(known: Wishes, namespace: str, node: Node) -> tuple[Device, ...] | str:
+    there = [device for where, device in known.devices if where == namespace]
+    if not there:
+        return f"the files have none of namespace {namespace}; add what `kubectl get devices -o yaml` says"
+    return tuple(sorted((each for each in there if each.node == node.name), key=lambda device: device.name))
 
 
 def _graphs_at(known: Wishes, namespace: str, node: Node) -> list[SensorGraph]:

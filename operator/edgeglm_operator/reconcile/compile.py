@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -35,6 +34,7 @@ _PARAMETER: Final = re.compile(r"\$\{site\.([A-Za-z][A-Za-z0-9_]*)\}")
 _BROKER: Final = re.compile(r"mqtts?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
+_NO_TOPOLOGIES: Final = Topologies()
 _CURES: Final = {
     "Edge": "an edge target that selects node {node}",
     "Cloud": "a spec.cloud.externalURL that sites can reach",
@@ -62,14 +62,14 @@ def compile_bundle(
     node: Node,
     graphs: Iterable[SensorGraph],
     services: Iterable[InferenceService],
-    topologies: Topologies = MappingProxyType({}),
+    topologies: Topologies = _NO_TOPOLOGIES,
     generation: int = 0,
 ) -> Compiled:
     """The bundle of a site, of all graphs that select its node.
 
-    `node` is the site's node as it was observed, `services` and `topologies` those of the namespace. A graph that is
-    suspended, cannot be compiled, or makes the bundle too large is left out; the others go on. Of two that would hear
-    each other's answers the older one stays.
+    `node` is the site's node as it was observed, `services` those of the namespace. A graph that is suspended, cannot
+    be compiled, or makes the bundle too large is left out; the others go on. Of two that would hear each other's
+    answers the older one stays.
     """
     by_name = {service.metadata.name: service for service in services}
     active = sorted((graph for graph in graphs if not graph.spec.suspend), key=_age)
@@ -93,7 +93,7 @@ def compile_graph(
     site: EdgeSite,
     node: Node,
     services: Mapping[str, InferenceService],
-    topologies: Topologies = MappingProxyType({}),
+    topologies: Topologies = _NO_TOPOLOGIES,
 ) -> Graph | Refused:
     """One graph for one site, or why it cannot run there."""
     part = _part(graph, site, node, services, topologies)

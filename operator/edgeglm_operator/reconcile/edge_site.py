@@ -116,7 +116,7 @@ def kept_for_unreadable(world: World, site: EdgeSite, graphs: Iterable[SensorGra
     """Why the site keeps the bundle that it has: a graph in it, or what that asks, can no longer be read."""
     store, metadata = world.store, site.metadata
     services = store.services.unreadable(metadata.namespace)
-    topologies = topologies_in(world, metadata.namespace)
+    topologies = topologies_at(world, metadata.namespace, site.spec.node_name)
     lost = {name: f"SensorGraph {name}" for name in store.graphs.unreadable(metadata.namespace)}
     for graph in graphs:
         asked = graph.spec.reasoning.service_ref
@@ -225,13 +225,13 @@ def compiled_at(world: World, site: EdgeSite, node: Node, graphs: Iterable[Senso
     """What a site would be given, by what was observed."""
     namespace = site.metadata.namespace
     return compile_bundle(
-        site, node, graphs, world.store.services.in_namespace(namespace), topologies_in(world, namespace)
+        site, node, graphs, world.store.services.in_namespace(namespace), topologies_at(world, namespace, node.name)
     )
 
 
-def topologies_in(world: World, namespace: str) -> Topologies:
-    """The topologies that graphs of a namespace may take."""
-    return world.store.topologies.named_in(namespace)
+def topologies_at(world: World, namespace: str, node: str) -> Topologies:
+    """What graphs of a namespace may take their topology from, at the site of a node."""
+    return Topologies(world.store.topologies.named_in(namespace), world.store.devices_at(namespace, node))
 
 
 def agent_of(world: World, site: EdgeSite, blocked: Refused | None) -> Workload:

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     INVALID_DERIVED = "InvalidDerived"
     TOPOLOGY_NOT_FOUND = "TopologyNotFound"
     INVALID_TOPOLOGY = "InvalidTopology"
+    DEVICES_NOT_READABLE = "DevicesNotReadable"
     TOPIC_OVERLAP = "TopicOverlap"
     SERVICE_NOT_FOUND = "InferenceServiceNotFound"
     ADAPTER_NOT_FOUND = "AdapterNotFound"

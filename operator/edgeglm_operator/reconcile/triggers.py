@@ -36,15 +36,19 @@ def concerns(store: Store, change: Change) -> Iterator[Key]:
             yield from _of_site(store, change)
         case kinds.TOPOLOGIES:
             yield from _sites_and_graphs(store, change.name.namespace)
+        case kinds.DEVICES:
+            yield from _of_device(store, change)
         case kinds.NODES:
             yield from _of_node(store, change)
         case _ if change.owner is not None:
             yield Key(_KIND_OF_OWNER[change.owner.label], change.name.namespace, change.owner.name)
 
 
-def all_services(store: Store) -> Iterator[Key]:
+def asking_for_apis(store: Store) -> Iterator[Key]:
     """Those that may ask for an API which has come or gone."""
-    return (_key_of_service(service) for service in store.services.all())
+    yield from (_key_of_service(service) for service in store.services.all())
+    for namespace in store.device_faults:
+        yield from _sites_and_graphs(store, namespace)
 
 
 def everything(store: Store) -> Iterator[Key]:
@@ -117,6 +121,16 @@ def _but_for_numbers(status: Status) -> tuple[Status, object]:
     report = status.report
     said = standing(report, report.clock_skew_seconds) if report else None
     return msgspec.structs.replace(status, report=None), said
+
+
+def _of_device(store: Store, change: Change) -> Iterator[Key]:
+    """The sites of the nodes where it was and is. Until all Devices of a namespace are listed, no site takes any."""
+    if store.device_faults.get(change.name.namespace) != "":
+        return
+    nodes = {device.node for device in (change.before, change.after) if device is not None}
+    for site in store.sites.in_namespace(change.name.namespace):
+        if site.spec.node_name in nodes:
+            yield _key_of_site(site)
 
 
 def _of_node(store: Store, change: Change) -> Iterator[Key]:

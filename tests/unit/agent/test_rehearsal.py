@@ -10,10 +10,11 @@ import pytest
 
 from edgeglm_agent.main import main
 from edgeglm_agent.rehearse.cli import EXIT_BAD_INPUT
-from edgeglm_agent.rehearse.graph_file import BadGraph, load_graph
+from edgeglm_agent.rehearse.graph_file import BadGraph, bundle_for, load_graph
 from edgeglm_agent.rehearse.recording import NoRecording, Recording
 from edgeglm_agent.spool.entry import Connected, Disconnected, Entry
 from edgeglm_agent.spool.raw_log import RawLog
+from edgeglm_api.bundle import Endpoint
 from tests.edge.stub_engine import StubEngine
 
 from .jgf import valid_graph
@@ -209,6 +210,17 @@ def test_the_end_of_a_recording_is_not_the_loss_of_the_broker(
 
 
 # What a person may get wrong.
+
+
+@pytest.mark.parametrize("topology", [{"configMapRef": {"name": "a", "key": "b"}}, {"devices": {}}])
+def test_what_only_a_cluster_has_is_told(graph: Write, topology: dict[str, Any]) -> None:
+    (field,) = topology
+    with pytest.raises(BadGraph, match=rf"topology\.{field}: only a cluster"):
+        bundle_for(
+            load_graph(graph(topology=topology)),
+            broker="mqtt://b",
+            endpoint=Endpoint(name="e", url="http://e/v1", model="m", place="Edge"),
+        )
 
 
 def test_a_field_that_there_is_not_is_told(graph: Write) -> None:

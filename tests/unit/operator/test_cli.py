@@ -64,6 +64,12 @@ def test_a_graph_that_hears_another_ones_answers_is_refused(file: Path, capsys: 
     assert run("validate", "-f", str(file), capsys=capsys)[0] == 0, "they run at no site together"
 
 
+DEVICE = """\
+apiVersion: devices.kubeedge.io/v1beta1
+kind: Device
+metadata: {name: press-1, namespace: plant}
+spec: {nodeName: NODE}
+"""
 TOPOLOGY = """\
 apiVersion: v1
 kind: ConfigMap
@@ -86,6 +92,24 @@ def test_a_topology_among_the_files_is_checked_and_rendered(file: Path, capsys: 
     assert "ConfigMap/plant/drawn: data[line.json]: nodes[0]: Object missing required field `type`" in err
     file.write_text(asking)
     assert "there is no ConfigMap plant/drawn" in run("render", "-f", str(file), capsys=capsys)[2]
+
+
+def test_devices_among_the_files_are_taken_and_missed_where_there_are_none(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asking = graph("line", "in/{a}", "out/{partition}").replace("  window:", "  topology: {devices: {}}\n  window:")
+    file.write_text(asking)
+    assert "the files have none of namespace plant" in run("render", "-f", str(file), capsys=capsys)[2]
+    file.write_text(f"{asking}---\n{DEVICE.replace('NODE', '7')}")
+    status, _, err = run("validate", "-f", str(file), capsys=capsys)
+    assert status == 2
+    assert "Device/plant/press-1: spec.nodeName: Expected `str`, got `int`" in err
+    file.write_text(f"{asking}---\n{DEVICE.replace('NODE', 'somewhere')}")
+    status, out, err = run("render", "-f", str(file), capsys=capsys)
+    assert (status, err) == (0, "")
+    assert '"topology":{}' in out
+    file.write_text(f"{asking}---\n{DEVICE.replace('NODE', 'box-1')}")
+    assert '"topology":{"nodes":[{"id":"press-1","type":"Device"}]}' in run("render", "-f", str(file), capsys=capsys)[1]
 
 
 def spec(text: str) -> str:

@@ -11,6 +11,7 @@ from edgeglm_api.bundle import MAX_BYTES
 from edgeglm_api.sensor_graph import Topology, TopologyEdge, TopologyNode
 from edgeglm_operator.offline.crds import our_crds
 from edgeglm_operator.reconcile.compile import compile_bundle
+from edgeglm_operator.reconcile.topology import Topologies
 from edgeglm_operator.topology_map import MAX_EDGES, MAX_KEYS, MAX_NODES, TopologyMap, topology_map_from
 from tests.unit.operator.builders import a_node, a_sensor_graph, an_edge_site, an_inference_service
 
@@ -43,7 +44,7 @@ def test_it_is_read_as_the_graph_would_say_it_itself() -> None:
         a_node(),
         [a_sensor_graph(topology=REF, reasoning=LOCAL)],
         [],
-        {"plant": TopologyMap({"line-1.json": KNOWN})},
+        Topologies({"plant": TopologyMap({"line-1.json": KNOWN})}),
     )
     assert (brought, refusals) == (inline, {})
 
@@ -116,7 +117,9 @@ def test_without_it_the_graph_is_left_out_and_others_go_on(
     topologies: dict[str, TopologyMap], reason: str, words: str
 ) -> None:
     graphs = [a_sensor_graph(topology=REF), a_sensor_graph("other", reasoning=LOCAL)]
-    bundle, refusals = compile_bundle(an_edge_site(), a_node(), graphs, [an_inference_service()], topologies)
+    bundle, refusals = compile_bundle(
+        an_edge_site(), a_node(), graphs, [an_inference_service()], Topologies(topologies)
+    )
     assert [graph.name for graph in bundle.graphs] == ["other"]
     assert refusals["line-1"].reason == reason
     assert words in refusals["line-1"].message
