@@ -241,10 +241,13 @@ class PartitionBy(Model, frozen=True, kw_only=True):
 class Window(Model, frozen=True, kw_only=True):
     """How readings are cut into windows, by event time."""
 
-    type: Literal["Tumbling", "Sliding"] = "Tumbling"
+    type: Literal["Tumbling", "Sliding", "Session"] = "Tumbling"
     size_seconds: int
+    """Of a Session: the longest that it may be."""
     slide_seconds: int | None = None
     """Of a Sliding window: how far the next begins after it. `size_seconds` is a multiple of it."""
+    gap_seconds: int | None = None
+    """Of a Session: it ends with a slice of this length in which nothing was heard. `size_seconds` is a multiple."""
     partition_by: PartitionBy | None = None
     """Absent: one partition for the whole graph."""
     allowed_lateness_seconds: int = 5

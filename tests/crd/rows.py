@@ -807,6 +807,23 @@ ROWS: Final = (
     Row("a sliding window", graph(window={"type": "Sliding", "sizeSeconds": 60, "slideSeconds": 10})),
     Row("a sliding window that stands", graph(window={"type": "Sliding", "sizeSeconds": 10}), "needs slideSeconds"),
     Row("a tumbling window that slides", graph(window={"sizeSeconds": 10, "slideSeconds": 5}), "no other has it"),
+    Row("sessions", graph(window={"type": "Session", "sizeSeconds": 600, "gapSeconds": 30})),
+    Row("sessions without a gap", graph(window={"type": "Session", "sizeSeconds": 600}), "a Session needs gapSeconds"),
+    Row("a gap of a tumbling window", graph(window={"sizeSeconds": 60, "gapSeconds": 30}), "no other window has it"),
+    Row("gaps that do not fit", graph(window={"type": "Session", "sizeSeconds": 50, "gapSeconds": 30}), "multiple"),
+    Row("too many gaps", graph(window={"type": "Session", "sizeSeconds": 61, "gapSeconds": 1}), "at most 60 times"),
+    Row(
+        "sessions that slide",
+        graph(window={"type": "Session", "sizeSeconds": 60, "gapSeconds": 30, "slideSeconds": 30}),
+        "no other has it",
+    ),
+    Row(
+        "sessions that are made anew",
+        graph(
+            window={"type": "Session", "sizeSeconds": 60, "gapSeconds": 30, "late": "Revise", "lateWithinSeconds": 60}
+        ),
+        "late must be Drop",
+    ),
     Row("slides that do not fit", graph(window={"type": "Sliding", "sizeSeconds": 10, "slideSeconds": 3}), "multiple"),
     Row("too many slides", graph(window={"type": "Sliding", "sizeSeconds": 61, "slideSeconds": 1}), "at most 60 times"),
     Row("late readings that count", graph(window={"sizeSeconds": 10, "late": "Backfill", "lateWithinSeconds": 1280})),

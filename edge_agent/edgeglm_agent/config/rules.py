@@ -117,6 +117,7 @@ def _window(window: Window) -> _Found:
             "window.slideSeconds",
             f"{slide} does not fit sizeSeconds {window.size_seconds}, which must be 1 to {MAX_SLIDES} times as long",
         )
+    yield from _session(window)
     within, most = window.late_within_seconds, MAX_KEPT_PANES * (slide or window.size_seconds)
     if (window.late == "Drop") != (within is None):
         yield (
@@ -125,6 +126,19 @@ def _window(window: Window) -> _Found:
         )
     elif within is not None and not 1 <= within <= most:
         yield "window.lateWithinSeconds", f"{within} must be 1 to {most}: {MAX_KEPT_PANES} slices of windows are kept"
+
+
+def _session(window: Window) -> _Found:
+    gap = window.gap_seconds
+    if (window.type == "Session") != (gap is not None):
+        yield "window.gapSeconds", f"is {gap}, but type is {window.type}; a Session has it, and no other"
+    elif gap is not None and (gap < 1 or window.size_seconds % gap or window.size_seconds // gap > MAX_SLIDES):
+        yield (
+            "window.gapSeconds",
+            f"{gap} does not fit sizeSeconds {window.size_seconds}, which must be 1 to {MAX_SLIDES} times as long",
+        )
+    if window.type == "Session" and window.late != "Drop":
+        yield "window.late", f"is {window.late}; a late reading could make one Session of two, so it is dropped: Drop"
 
 
 def _question(question: Question) -> _Found:

@@ -69,10 +69,12 @@ class Span(msgspec.Struct, frozen=True):
     from_ns: int
     late_ns: int
     """How long after its end a window is open to late readings."""
+    sessions: bool = False
+    """Whether a window is a run of slices, at most `size_ns` of them, and the first empty one ends it."""
 
     @property
     def windows(self) -> int:
-        """In how many windows a slice is."""
+        """In how many windows a slice is; of how many slices a window is, at most."""
         return self.size_ns // self.slice_ns
 
 
@@ -85,6 +87,8 @@ class Partition(msgspec.Struct):
     """Era to number of the slice to pane."""
     past: dict[int, dict[int, Pane]] = {}
     """Likewise those that are closed, and in windows that are still to come, or open to late readings."""
+    running: dict[int, dict[int, Pane]] = {}
+    """Likewise those that are closed, and in a session that may go on."""
     late: Late = msgspec.field(default_factory=Late)
     baselines: dict[str, dict[str, Baseline]] = {}
     """What is usual for entities that have no operating state."""
@@ -169,7 +173,12 @@ class Partition(msgspec.Struct):
     @property
     def awaits_time(self) -> bool:
         """Whether time that goes by may close a window, or make one anew."""
-        return bool(self.panes) or any(self.late.due.values())
+        return self.is_open or any(self.late.due.values())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a window is open."""
+        return bool(self.panes or self.running)
 
     @property
     def open_panes(self) -> int:
@@ -200,7 +209,10 @@ class Partition(msgspec.Struct):
         """Take out the panes of an era that end by then, as windows, oldest first."""
         slices = self.panes.get(era, {})
         due = sorted(number for number in slices if (number + 1) * span.slice_ns <= until_ns)
-        windows = [self._close(name, era, span, number) for number in due]
+        if span.sessions:
+            windows = self._end(name, era, span, due, until_ns=until_ns)
+        else:
+            windows = [self._close(name, era, span, number) for number in due]
         if not slices:
             self.panes.pop(era, None)
         return windows
@@ -233,14 +245,14 @@ class Partition(msgspec.Struct):
         operating: frozenset[str],
         evidence: tuple[Evidence, ...],
         *,
-        slice_ns: int,
+        since_ns: int,
         point_seconds: int,
     ) -> None:
         """Let a window teach what is usual in its operating states and where series are going, each slice once.
 
-        What is usual stays as it is for series with evidence. Their trends go on: they tell how it came to that.
+        Before `since_ns` its slices are in windows before it. What is usual stays as it is for series with evidence.
+        Their trends go on: they tell how it came to that.
         """
-        since_ns = window.end_ns - slice_ns
         now = operating_in(window.states, operating)
         usual = usual_in(now, self.baselines, self.in_states)
         after = learned(window.pane, usual, evidence, since_ns=since_ns)
@@ -289,6 +301,27 @@ class Partition(msgspec.Struct):
             self._forget(era, span, window.start_ns)
         return window
 
+    def _end(self, name: str, era: int, span: Span, due: Iterable[int], *, until_ns: int) -> list[Window]:
+        """Take out panes, and return the sessions that end by then.
+
+        Which slices are in one follows from those before it alone, which nothing changes any more.
+        """
+        running = self.running.setdefault(era, {})
+        running.update({number: self.panes[era].pop(number) for number in due})
+        windows: list[Window] = []
+        while running:
+            session = run_of(running, span.windows)
+            first, last = session[0], session[-1]
+            if len(session) < span.windows and (last + 2) * span.slice_ns > until_ns:
+                return windows
+            whole = Pane()
+            for number in session:
+                whole.merge(running.pop(number))
+            start_ns, end_ns = max(first * span.slice_ns, span.from_ns), (last + 1) * span.slice_ns
+            windows.append(Window(name, start_ns, end_ns, whole))
+        del self.running[era]
+        return windows
+
     def _taken_from_ns(self, span: Span) -> int:
         """Return the moment until which a slice has to end at least, to be open to late readings."""
         return max(self.watermark_ns - span.late_ns, self.late.given_up_ns)
@@ -297,6 +330,16 @@ class Partition(msgspec.Struct):
         slices = self.past.get(era, {})
         for number in [number for number in slices if (number + 1) * span.slice_ns <= before_ns]:
             del slices[number]
+
+
+def run_of(numbers: Iterable[int], most: int) -> list[int]:
+    """Return the least of some numbers and those that follow it one by one, so many at most."""
+    run: list[int] = []
+    for number in sorted(numbers):
+        if len(run) == most or (run and number != run[-1] + 1):
+            break
+        run.append(number)
+    return run
 
 
 def series_key(observation: Observation) -> str:

@@ -47,7 +47,8 @@ def learn(name: str, partition: Partition, era: Era, numbers: list[int]) -> int:
             settled, trends_at(partition.tracks, window.end_ns), era.surroundings, point_seconds=era.point_seconds
         )
         evidence = detect(settled, partition.usual(settled, era.operating), {}, ahead)
-        partition.learn(settled, era.operating, evidence, slice_ns=era.slice_ns, point_seconds=era.point_seconds)
+        since_ns = era.fresh_from_ns(settled)
+        partition.learn(settled, era.operating, evidence, since_ns=since_ns, point_seconds=era.point_seconds)
     return sum(window.end_ns > partition.watermark_ns - era.late_ns for window in windows)
 
 

@@ -10,6 +10,7 @@ from edgeglm_agent.graph.derive import Derivation
 from edgeglm_agent.graph.membership import Membership
 from edgeglm_agent.graph.partition import Span
 from edgeglm_agent.graph.trend import POINT_SECONDS
+from edgeglm_agent.graph.window import Window
 from edgeglm_agent.identity import rule_digest
 from edgeglm_agent.moment import NANOS_PER_SECOND
 from edgeglm_api.bundle import Graph
@@ -37,7 +38,8 @@ class Era:
         self.number = state.number
         self.from_ns = state.from_ns
         self.size_ns = rules.window.size_seconds * NANOS_PER_SECOND
-        self.slice_ns = (rules.window.slide_seconds or rules.window.size_seconds) * NANOS_PER_SECOND
+        window = rules.window
+        self.slice_ns = (window.slide_seconds or window.gap_seconds or window.size_seconds) * NANOS_PER_SECOND
         self.skew_ns = rules.window.max_skew_seconds * NANOS_PER_SECOND
         self.lateness_ns = rules.window.allowed_lateness_seconds * NANOS_PER_SECOND
         self.late_ns = (rules.window.late_within_seconds or 0) * NANOS_PER_SECOND
@@ -46,7 +48,10 @@ class Era:
         """Of a trend; no two points share a reading."""
         self.revises = rules.window.late == "Revise"
         """Whether such a window is made anew."""
-        self.span = Span(self.slice_ns, self.size_ns, self.from_ns, self.late_ns)
+        sessions = window.type == "Session"
+        self.span = Span(self.slice_ns, self.size_ns, self.from_ns, self.late_ns, sessions)
+        self.reach_ns = self.size_ns + self.late_ns + (self.slice_ns if sessions else 0)
+        """How far behind the watermark a window may begin that is not closed, or open to late readings."""
         self.digest = rule_digest(rules)
         self.readers = {source.name: SourceReader(source) for source in rules.sources}
         self._kinds = {source.name: source.kind for source in rules.sources}
@@ -67,6 +72,10 @@ class Era:
             limits=limits_of(rules),
             events_per_node=_events_per_node(rules),
         )
+
+    def fresh_from_ns(self, window: Window) -> int:
+        """Return the moment since when what a window has is in none before it."""
+        return window.start_ns if self.span.sessions else window.end_ns - self.slice_ns
 
     def kind_of(self, source: str) -> Kind:
         """Return what the messages of a source are."""

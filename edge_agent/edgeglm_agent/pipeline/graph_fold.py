@@ -159,7 +159,7 @@ class GraphFold:
     def pending(self) -> Iterator[tuple[str, int]]:
         """Yield source and number of messages for every open pane, and for what is to be made anew."""
         for partition in self.partitions.values():
-            for slices in (*partition.panes.values(), *partition.past.values()):
+            for slices in (*partition.panes.values(), *partition.running.values(), *partition.past.values()):
                 for pane in slices.values():
                     yield from pane.messages.items()
 
@@ -327,7 +327,7 @@ class GraphFold:
             for window in partition.close(name, era.number, era.span, until_ns=until_ns)
         ]
         self._count_windowed(closed)
-        reach_ns = max(era.size_ns + era.late_ns for era in self.eras)
+        reach_ns = max(era.reach_ns for era in self.eras)
         self.whereabouts.settle(self.eras[-1], name, until_ns - reach_ns)
         self.touched.add(name)
         closed += self._forget_eras(now_ns)
@@ -372,6 +372,8 @@ class GraphFold:
         slices_ns = {era.number: era.slice_ns for era in self.eras}
         for era, slices in partition.panes.items():
             yield from ((number + 1) * slices_ns[era] for number in slices)
+        # A session ends with the slice after its last, if nothing is heard in that.
+        yield from ((max(slices) + 2) * slices_ns[era] for era, slices in partition.running.items())
 
     def _reach(self, partition: Partition) -> int:
         return max([partition.watermark_ns, *self._open_ends(partition)])
@@ -379,7 +381,7 @@ class GraphFold:
     def _forget_eras(self, now_ns: int) -> list[Closed]:
         """Drop old rules under which nothing is open any more; the time for late readings ends with them."""
         closed: list[Closed] = []
-        used = {era for partition in self.partitions.values() for era in partition.panes}
+        used = {era for partition in self.partitions.values() for era in (*partition.panes, *partition.running)}
         while len(self.eras) > 1 and self.eras[0].number not in used:
             era = self.eras[0]
             for name, partition in self.partitions.items():

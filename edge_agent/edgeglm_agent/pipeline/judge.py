@@ -62,7 +62,8 @@ def judge(closed: Closed, site: Site) -> Judged:
     evidence = detect(window, usual, era.surroundings.units, ahead)
     graph = build(window, era.surroundings, usual, trends, evidence)
     if closed.made is None:
-        partition.learn(window, era.operating, evidence, slice_ns=era.slice_ns, point_seconds=era.point_seconds)
+        since_ns = era.fresh_from_ns(window)
+        partition.learn(window, era.operating, evidence, since_ns=since_ns, point_seconds=era.point_seconds)
     request = _request(closed, site, graph)
     verdict = (
         _verdict_anew(closed, evidence)

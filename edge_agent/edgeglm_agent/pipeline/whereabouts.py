@@ -48,7 +48,7 @@ class Whereabouts:
 
     def note(self, era: Era, observation: Observation) -> tuple[str, bool]:
         """Take in relations that begin or end; return the partition that they are about, and whether somebody moved."""
-        self.relations.note(observation, self._settled_ns(era.size_ns + era.late_ns))
+        self.relations.note(observation, self._settled_ns(era.reach_ns))
         self.changed = True
         before = self._owner(era, observation.entity.id, observation.event_ns - 1)
         after = self.of(era, observation)
@@ -133,7 +133,7 @@ class Whereabouts:
 
     def _settled_ns(self, reach_ns: int) -> int:
         """Return before when no window is open, in any partition, if so much of the past is looked up."""
-        reached = _watermarks({name: each for name, each in self.partitions.items() if each.panes})
+        reached = _watermarks({name: each for name, each in self.partitions.items() if each.is_open})
         return min(reached or [max(_watermarks(self.partitions), default=0)]) - reach_ns
 
 

@@ -145,5 +145,7 @@ class Replay:
 def _longest_wait(graph: Graph) -> int:
     """Return how long the rules let a window stay open, and then a question wait."""
     window, reasoning = graph.window, graph.reasoning
-    stays = window.size_seconds + window.allowed_lateness_seconds + window.idle_timeout_seconds
+    stays = (
+        window.size_seconds + (window.gap_seconds or 0) + window.allowed_lateness_seconds + window.idle_timeout_seconds
+    )
     return stays + reasoning.fresh_for_seconds + reasoning.attempt_timeout_seconds

@@ -53,6 +53,9 @@ BUNDLES = {
     "sliding": rules(
         window=Window(size_seconds=3, slide_seconds=1, allowed_lateness_seconds=1, idle_timeout_seconds=3)
     ),
+    "sessions": rules(
+        window=Window(type="Session", size_seconds=4, gap_seconds=1, allowed_lateness_seconds=1, idle_timeout_seconds=2)
+    ),
     "revised": rules(
         window=Window(
             size_seconds=1, allowed_lateness_seconds=1, idle_timeout_seconds=2, late="Revise", late_within_seconds=4

@@ -199,6 +199,16 @@ def test_an_engine_that_is_away_costs_answers_not_requests(
     assert int(told["rebuffed"].split()[0]) > 0
 
 
+def test_sessions_are_the_same_on_each_replay(
+    recording: Path, graph: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The two machines are heard all the time, so each session is as long as one may be."""
+    path = str(graph(window={"type": "Session", "sizeSeconds": 20, "gapSeconds": 5}, question={"task": "Anomaly"}))
+    first, second = (replayed(capsys, recording, "--graph", path) for _ in range(2))
+    assert first == second
+    assert first["requests"].startswith("4, ")
+
+
 def test_the_end_of_a_recording_is_not_the_loss_of_the_broker(
     tmp_path: Path, graph: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
