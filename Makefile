@@ -30,7 +30,7 @@ format: $(READY) ## write the code in the one style
 	$(BIN)/ruff format .
 
 test-fast: $(READY) ## the tests that need nothing but Python, but for the slow ones
-	$(BIN)/pytest -q -n 2 -m 'not cluster and not node and not engine and not broker and not store and not browser and not slow'
+	$(BIN)/pytest -q -n 2 -m 'not cluster and not node and not engine and not broker and not prometheus and not store and not browser and not slow'
 
 test: parts ## every test, on real parts; sets up what is missing
 	$(BIN)/python -m tests.cluster build --for-tests

@@ -33,6 +33,8 @@ NODE_PACKAGES = (
 IMAGE_PACKAGES = (Package("buildah", "buildah"), Package("mmdebstrap", "mmdebstrap"))
 # The broker of a site is a plain program, with a small configuration of the lab's own.
 BROKER_PACKAGES = (Package("mosquitto", "mosquitto"),)
+# For promtool, which judges queries and rules as Prometheus does; the server itself is not started.
+PROMETHEUS_PACKAGES = (Package("prometheus", "promtool"),)
 BROWSER_PACKAGES = (Package("chromium-headless-shell", "chromium-headless-shell"),)
 # Not a program: a page that asks for the font of the system gets it in pictures.
 FONT_PACKAGES = (Package("fonts-inter", "/usr/share/fonts/opentype/inter/Inter-Regular.otf"),)
