@@ -381,6 +381,8 @@ class HTTPRoute(Model, frozen=True, kw_only=True):
     parent_refs: tuple[ParentRef, ...]
     hostnames: tuple[str, ...] = ()
     """Empty means those of the Gateway's listeners."""
+    model_header: str | None = None
+    """Where the Gateway puts the model that a request names; absent means that requests for any model come here."""
 
 
 class EndpointPicker(Model, frozen=True, kw_only=True):
@@ -517,3 +519,10 @@ class InferenceService(Model, frozen=True, kw_only=True):
     def served_name(self) -> str:
         """The name clients ask for."""
         return self.spec.model.name or self.metadata.name
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """All that clients may ask for, `served_name` first: the model's names, and its adapters'."""
+        model = self.spec.model
+        names = (self.served_name, *model.aliases, *(adapter.name for adapter in model.adapters))
+        return tuple(dict.fromkeys(names))

@@ -122,6 +122,11 @@ def autoscaled(**fields: Any) -> Object:
     return service(cloud={"autoscaling": {"maxReplicas": 4, **fields}})
 
 
+def routed_by(header: str) -> Object:
+    """An InferenceService that shares a Gateway with other models."""
+    return service(routing={"httpRoute": {"parentRefs": [{"name": "public"}], "modelHeader": header}})
+
+
 def routed(*hostnames: str, **parent: Any) -> Object:
     """An InferenceService behind a Gateway."""
     parents = [{"name": "public", **parent}]
@@ -659,6 +664,9 @@ ROWS: Final = (
     ),
     Row("a route", routed("llm.example.com", "*.example.org", namespace="gateways", sectionName="https", port=443)),
     Row("a route to nowhere", service(routing={"httpRoute": {"parentRefs": []}}), ANY),
+    Row("a route by model", routed_by("X-Gateway-Model-Name")),
+    Row("a route by a header that is none", routed_by("X-Gateway-Model-Name:"), ANY),
+    Row("a route by no header", routed_by(""), ANY),
     Row("a pool", service(routing={"inferencePool": {"endpointPicker": {"name": "picker", "port": 9003}}})),
     Row("a pool without a picker", service(routing={"inferencePool": {}}), ANY),
     Row(

@@ -1,7 +1,7 @@
 """What KEDA is told of a service's load, asked of Prometheus itself in the words of our ScaledObject.
 
-KEDA takes one value; more than one, and none where `ignoreNullValues` is false, are errors to it (prometheus_scaler.go),
-and after a minute of them it keeps the replicas that there are.
+KEDA takes one value; more than one, and none where `ignoreNullValues` is false, are errors to it
+(prometheus_scaler.go), and after a minute of them it keeps the replicas that there are.
 """
 
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ from tests.reconcile.operator_in_memory import OperatorInMemory, reconciled
 
 SETTINGS = Settings(prometheus_url="http://prometheus:9090")
 FOLLOWS_LOAD = {"autoscaling": {"minReplicas": 2, "maxReplicas": 8}}
-ROUTE = {"httpRoute": {"parentRefs": [{"name": "public"}]}}
+ROUTE: dict[str, Manifest] = {"httpRoute": {"parentRefs": [{"name": "public"}]}}
 POOL = {"inferencePool": {"endpointPicker": {"name": "picker"}}}
 MONITOR = {"podMonitor": True}
 BY_REQUESTS = {"autoscaling": {"minReplicas": 2, "maxReplicas": 8, "scaleToZero": {"activator": "HTTPAddon"}}}
@@ -422,6 +422,20 @@ async def test_a_route_serves_when_each_gateway_has_taken_it_up_as_it_is_now(clu
     assert condition(cluster, "RouteReady") == ("False", "RouteRefused")
 
 
+async def test_of_several_models_behind_one_gateway_each_gets_what_asks_for_it(cluster: InMemoryCluster) -> None:
+    """By its names and its adapters'; a service that is told no header takes what none of them does."""
+    cluster.offer(HTTP_ROUTES)
+    by_model = {"httpRoute": ROUTE["httpRoute"] | {"modelHeader": "X-Gateway-Model-Name"}}
+    glm = {"uri": "hf://owner/glm", "aliases": ["usual", "glm"], "adapters": [{"name": "plant-a", "uri": "hf://o/a"}]}
+    cluster.put(an_inference_service("glm", model=glm, cloud={}, routing=by_model))
+    cluster.put(an_inference_service("phi", model={"uri": "hf://o/phi", "name": "o/phi"}, cloud={}, routing=by_model))
+    cluster.put(an_inference_service("rest", cloud={}, routing=ROUTE))
+    await operated(cluster)
+
+    asked = ["glm", "usual", "plant-a", "o/phi", "phi", "Glm", None]
+    assert [taken_by(cluster, model) for model in asked] == ["glm", "glm", "glm", "phi", "rest", "rest", "rest"]
+
+
 async def test_a_route_leads_to_the_pool_once_there_is_one(cluster: InMemoryCluster) -> None:
     cluster.offer(HTTP_ROUTES)
     cluster.put(an_inference_service(cloud={}, routing=ROUTE | POOL))
@@ -521,6 +535,19 @@ async def test_rounds_of_discovery_over_a_settled_world_write_nothing(cluster: I
     assert cluster.writes[before:] == []
 
 
+def taken_by(cluster: InMemoryCluster, model: str | None) -> str:
+    """To which Service a Gateway sends a request for a model: with more headers a match on the same path goes first."""
+    found: dict[int, str] = {}
+    for route in ("glm", "phi", "rest"):
+        (rule,) = spec(cluster, HTTP_ROUTES, route)["rules"]
+        for match in rule["matches"]:
+            headers = match.get("headers", [])
+            if all((each["name"], each["value"]) == ("X-Gateway-Model-Name", model) for each in headers):
+                assert len(headers) not in found, "two routes take it"
+                found[len(headers)] = rule["backendRefs"][0]["name"]
+    return found[max(found)]
+
+
 def backends(cluster: InMemoryCluster) -> list[tuple[str, str]]:
     """Where the route leads."""
     rules = spec(cluster, HTTP_ROUTES)["rules"]
@@ -571,8 +598,8 @@ def identity(kind: Kind) -> Manifest:
     return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
 
 
-def spec(cluster: InMemoryCluster, kind: Kind) -> Manifest:
-    found: Manifest = (cluster.live(kind, PLANT, "llm") or {})["spec"]
+def spec(cluster: InMemoryCluster, kind: Kind, name: str = "llm") -> Manifest:
+    found: Manifest = (cluster.live(kind, PLANT, name) or {})["spec"]
     return found
 
 

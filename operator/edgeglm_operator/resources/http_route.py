@@ -27,7 +27,10 @@ class Way(Enum):
 
 
 def make_http_route(service: InferenceService, asked: HTTPRoute, settings: Settings, way: Way) -> Manifest:
-    """All of /v1, each request within `timeouts.requestSeconds`, and by the proxy the start of a replica besides."""
+    """All of /v1, or what of it is for this model.
+
+    Each request may take `timeouts.requestSeconds`, and by the proxy the start of a replica besides.
+    """
     timeouts = service.spec.timeouts
     seconds = f"{timeouts.request_seconds + (timeouts.startup_seconds if way is Way.PROXY else 0)}s"
     return manifest(
@@ -42,7 +45,7 @@ def make_http_route(service: InferenceService, asked: HTTPRoute, settings: Setti
             **({"hostnames": list(asked.hostnames)} if asked.hostnames else {}),
             "rules": [
                 {
-                    "matches": [{"path": {"type": "PathPrefix", "value": PATH}}],
+                    "matches": _matches(service, asked),
                     # The proxy tells by the host name whom a request is for.
                     **({"filters": [_renamed(service)]} if way is Way.PROXY else {}),
                     "backendRefs": [_backend(service, settings, way)],
@@ -52,6 +55,15 @@ def make_http_route(service: InferenceService, asked: HTTPRoute, settings: Setti
             ],
         },
     )
+
+
+def _matches(service: InferenceService, asked: HTTPRoute) -> list[Manifest]:
+    """By the path alone, or by it and each name of the model in turn: matches are alternatives, 17 of 64 at most."""
+    path = {"path": {"type": "PathPrefix", "value": PATH}}
+    if asked.model_header is None:
+        return [path]
+    header = {"type": "Exact", "name": asked.model_header}
+    return [path | {"headers": [header | {"value": name}]} for name in service.model_names]
 
 
 def _renamed(service: InferenceService) -> Manifest:

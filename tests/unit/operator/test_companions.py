@@ -35,6 +35,7 @@ def test_a_replica_bears_what_it_computes_at_once_but_for_some_room(
         {"cloud": {"autoscaling": {"maxReplicas": 4, "scaleToZero": {"activator": "External"}}}},
         {"cloud": {"replicas": 3}},
         {"routing": {"httpRoute": {"parentRefs": [{"name": "public"}]}}},
+        {"routing": {"httpRoute": {"parentRefs": [{"name": "public"}], "modelHeader": "X-Gateway-Model-Name"}}},
         {"routing": {"inferencePool": {"endpointPicker": {"name": "picker"}}}},
         {"monitoring": {"podMonitor": True}},
         {"timeouts": {"requestSeconds": 30}},
