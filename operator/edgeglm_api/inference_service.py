@@ -8,6 +8,7 @@ from edgeglm_api.conditions import Condition
 from edgeglm_api.meta import Metadata
 from edgeglm_api.model import Model
 from edgeglm_api.selection import Sites
+from edgeglm_api.time_window import TimeWindow
 
 
 class SecretRef(Model, frozen=True, kw_only=True):
@@ -336,6 +337,8 @@ class Update(Model, frozen=True, kw_only=True):
     """So many at a time: the next ones when those serve. What does not serve changes at once."""
     hold: bool = False
     """Nothing changes at sites that have something. New sites get what is asked for."""
+    window: TimeWindow | None = None
+    """Outside it no site that serves begins to change; one that has begun goes on. Absent means at any time."""
 
 
 class EdgeTarget(Model, frozen=True, kw_only=True):

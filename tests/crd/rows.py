@@ -13,6 +13,7 @@ ANY: Final = ""
 CUSTOM: Final = {"task": "Custom", "instructions": "Which machine is worst?"}
 KNATIVE: Final = {"deploymentMode": "Knative"}
 ROUTE: Final = {"httpRoute": {"parentRefs": [{"name": "public"}]}}
+NIGHT: Final = {"start": "22:00", "end": "05:00", "timeZone": "Europe/Berlin"}
 KEY_REF: Final = {"name": "commands", "key": "key"}
 
 
@@ -275,6 +276,12 @@ ROWS: Final = (
     ),
     Row("a cloud that sites trust and cannot reach", cloud(caSecretRef={"name": "ca"}), "https://"),
     Row("at the edge, three sites at a time", at_edge(update={"maxConcurrentSites": 3, "hold": True})),
+    Row("at the edge, at night", at_edge(update={"window": NIGHT | {"days": ["Saturday"]}})),
+    Row("at the edge, the whole day", at_edge(update={"window": NIGHT | {"start": "00:00", "end": "24:00"}})),
+    Row("a window of no time", at_edge(update={"window": NIGHT | {"end": "22:00"}}), "start and end are the same"),
+    Row("a window of an hour that is none", at_edge(update={"window": NIGHT | {"start": "24:00"}}), ANY),
+    Row("a window without a zone", at_edge(update={"window": {"start": "22:00", "end": "05:00"}}), ANY),
+    Row("a window on a day that is none", at_edge(update={"window": NIGHT | {"days": ["Caturday"]}}), ANY),
     Row("at the edge, none at a time", at_edge(update={"maxConcurrentSites": 0}), ANY),
     Row("in both places", service(cloud={"replicas": 2}, edge=[target()])),
     Row("nowhere", service(edge=[]), NO_PLACE),

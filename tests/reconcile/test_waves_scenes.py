@@ -35,6 +35,20 @@ class Fleet:
             self.cluster.put({**live, "status": {"observedGeneration": live["metadata"]["generation"], **counts}})
         await self.operator.settle()
 
+    async def fail(self, box: str) -> None:
+        """Let the replica there not come up in time."""
+        live = self.deployment(box)
+        late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+        counts = {"observedGeneration": live["metadata"]["generation"], "readyReplicas": 0, "availableReplicas": 0}
+        self.cluster.put({**live, "status": {**counts, "conditions": [late]}})
+        await self.operator.settle()
+
+    async def pass_time(self, now: str, *, seconds: float) -> None:
+        """No event comes meanwhile."""
+        self.operator.now = now
+        self.operator.clock.seconds += seconds
+        await self.operator.settle()
+
     async def lose_sight(self, box: str, *, ready: bool = False) -> None:
         live = self.cluster.live(NODES, "", box) or {}
         self.cluster.put({**live, "status": an_edge_node(box, ready=ready)["status"]})
@@ -52,6 +66,10 @@ class Fleet:
         live = self.cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {}
         found = {each["type"]: each for each in live["status"]["conditions"]}[type_]
         return found["status"], found["reason"]
+
+    def message(self) -> str:
+        live = self.cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {}
+        return str({each["type"]: each for each in live["status"]["conditions"]}["EdgeReady"]["message"])
 
 
 @pytest.fixture
@@ -112,6 +130,45 @@ async def test_held_nothing_changes_but_what_is_new(fleet: Fleet) -> None:
     assert fleet.asked_of(2048) == BOXES[:1]
     await fleet.serve("box-1")
     assert fleet.told() == ("Unknown", "RollingOut")
+
+
+NIGHT = {"start": "22:00", "end": "05:00", "timeZone": "Asia/Shanghai", "days": ["Friday"]}
+
+
+async def test_a_wave_begins_when_its_window_opens_and_one_site_at_a_time(fleet: Fleet) -> None:
+    """Nothing but the clock tells that it has opened. In the middle of a change its end stops only those to come."""
+    fleet.operator.now = "2026-01-02T13:59:00Z"
+    await fleet.ask(2048, window=NIGHT)
+    assert fleet.asked_of(2048) == ()
+    assert fleet.told() == ("Unknown", "AwaitingWindow")
+    assert "window opens at 2026-01-02T22:00+08:00" in fleet.message()
+
+    await fleet.pass_time("2026-01-02T14:00:00Z", seconds=60)
+    assert fleet.asked_of(2048) == BOXES[:1]
+    assert fleet.told() == ("Unknown", "RollingOut")
+
+    fleet.operator.now = "2026-01-02T21:00:00Z"
+    await fleet.serve("box-1")
+    assert fleet.asked_of(2048) == BOXES[:1]
+    assert "window opens at 2026-01-09T22:00+08:00" in fleet.message()
+
+
+async def test_a_window_in_a_zone_that_nobody_knows_is_refused(fleet: Fleet) -> None:
+    await fleet.ask(2048, window=NIGHT | {"timeZone": "Mars/Base"})
+    assert fleet.told("Accepted") == ("False", "InvalidSpec")
+    assert fleet.asked_of(2048) == ()
+
+
+async def test_a_window_is_not_missed_though_a_site_has_failed(fleet: Fleet) -> None:
+    """Then nothing is in progress that would be looked at again and again."""
+    fleet.operator.now = "2026-01-02T13:00:00Z"
+    await fleet.fail("box-3")
+    await fleet.ask(2048, window=NIGHT, maxConcurrentSites=2)
+    await fleet.fail("box-3")
+    assert (fleet.asked_of(2048), fleet.told()[0]) == (("box-3",), "False")
+
+    await fleet.pass_time("2026-01-02T14:00:00Z", seconds=3600)
+    assert fleet.asked_of(2048) == ("box-1", "box-3"), "the one that does not serve is the other of two"
 
 
 async def test_a_site_out_of_sight_changes_when_it_is_heard(fleet: Fleet) -> None:

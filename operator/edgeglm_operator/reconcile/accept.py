@@ -9,7 +9,9 @@ from edgeglm_api.inference_service import (
     EdgeTarget,
     Engine,
     InferenceService,
+    Update,
 )
+from edgeglm_api.time_window import is_known
 from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.resources.effective_engine import asked_engine, place_of
 from edgeglm_operator.resources.flags import (
@@ -52,6 +54,7 @@ def _problems(service: InferenceService) -> Iterator[Refused]:
         where = place_of(target)
         yield from _engine(target.engine, f"{where}.engine", owned)
         yield from _parallelism(service, target)
+        yield from _window(target.update, where)
         uri = target.model.uri if target.model else spec.model.uri
         if target.model:
             yield from _source(uri, f"{where}.model.uri")
@@ -93,6 +96,15 @@ def _target_names(targets: Iterable[EdgeTarget]) -> Iterator[Refused]:
                 f"spec.edge: the name {target.name[:MAX_TARGET_NAME]}… is longer than {MAX_TARGET_NAME} characters;"
                 " shorten it",
             )
+
+
+def _window(update: Update | None, where: str) -> Iterator[Refused]:
+    if update and update.window and not is_known(update.window.time_zone):
+        yield Refused(
+            Reason.INVALID_SPEC,
+            f"{where}.update.window.timeZone: {update.window.time_zone} is not known; use a name of the IANA database,"
+            " such as Europe/Berlin or UTC",
+        )
 
 
 def _adapters(service: InferenceService) -> Iterator[Refused]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 
 from edgeglm_api import labels
@@ -52,7 +53,7 @@ from edgeglm_operator.reconcile.status.verdict import Workload
 from edgeglm_operator.reconcile.status.verification import Verified
 from edgeglm_operator.reconcile.status_writer import write_status
 from edgeglm_operator.reconcile.verification import concurrency_of, plan_verification
-from edgeglm_operator.reconcile.waves import Changing, waiting
+from edgeglm_operator.reconcile.waves import Changing, opens, waiting
 from edgeglm_operator.reconcile.workloads import workload
 from edgeglm_operator.reconcile.world import World
 from edgeglm_operator.resources.around_cloud import around_cloud
@@ -344,8 +345,17 @@ def _asked_pods(cloud: Workload) -> Workload:
 def _again_after_seconds(scope: Scope) -> float | None:
     """When the first of the waits is over that no event tells of."""
     rollout = scope.rollout.again_after_seconds if scope.rollout else None
-    waits = (rollout, scope.verify_again_after_seconds)
+    waits = (rollout, scope.verify_again_after_seconds, *_until_windows_open(scope))
     return min((seconds for seconds in waits if seconds is not None), default=None)
+
+
+def _until_windows_open(scope: Scope) -> Iterator[float]:
+    """Seconds, for each target of which a site waits for its window."""
+    now = datetime.fromisoformat(scope.world.now())
+    for target in scope.service.spec.edge:
+        opening = opens(target.update or Update(), now)
+        if opening and any(place.target == target.name for place in scope.waiting):
+            yield (opening - now).total_seconds()
 
 
 async def _scaled(scope: Scope, made: Manifest, live: Deployment | None) -> Manifest:
@@ -406,7 +416,7 @@ def _waiting(scope: Scope, wishes: Sequence[EdgeWish]) -> frozenset[Place]:
     found: frozenset[Place] = frozenset()
     for target in scope.service.spec.edge:
         sites = [wish.changing() for wish in wishes if wish.place.target == target.name]
-        found |= waiting(sites, target.update or Update())
+        found |= waiting(sites, target.update or Update(), datetime.fromisoformat(scope.world.now()))
     return found
 
 

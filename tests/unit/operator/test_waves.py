@@ -1,11 +1,13 @@
 """Whose turn it is to change at the edge: pure."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeglm_api.inference_service import Update
+from edgeglm_api.time_window import TimeWindow
 from edgeglm_operator.reconcile.placement import Place
 from edgeglm_operator.reconcile.waves import Changing, waiting
 
@@ -14,8 +16,18 @@ def a_site(node: str, *, changes: bool = True, serves: bool = True, is_dark: boo
     return Changing(place=Place("boxes", node), changes=changes, serves=serves, is_dark=is_dark)
 
 
-def who_waits(sites: Sequence[Changing], most: int = 1, *, hold: bool = False) -> str:
-    found = waiting(sites, Update(max_concurrent_sites=most, hold=hold))
+NIGHT = TimeWindow(start="22:00", end="05:00", time_zone="Asia/Shanghai")
+
+
+def at(hour: int) -> datetime:
+    """By the clocks of Shanghai."""
+    return datetime(2026, 11, 28, hour, tzinfo=timezone(timedelta(hours=8)))
+
+
+def who_waits(
+    sites: Sequence[Changing], most: int = 1, *, hold: bool = False, window: TimeWindow | None = None, hour: int = 12
+) -> str:
+    found = waiting(sites, Update(max_concurrent_sites=most, hold=hold, window=window), at(hour))
     return "".join(sorted(place.node for place in found))
 
 
@@ -46,6 +58,13 @@ def test_held_all_wait() -> None:
     assert who_waits([a_site("a"), a_site("b", serves=False), a_site("c", changes=False)], hold=True) == "ab"
 
 
+def test_outside_the_window_what_serves_does_not_begin() -> None:
+    """What has begun goes on, and a correction reaches what serves nobody."""
+    fleet = [a_site("a", changes=False, serves=False), a_site("b"), a_site("c", serves=False), a_site("d")]
+    assert who_waits(fleet, 5, window=NIGHT, hour=12) == "bd"
+    assert who_waits(fleet, 5, window=NIGHT, hour=23) == ""
+
+
 sites = st.lists(
     st.builds(
         Changing,
@@ -63,7 +82,7 @@ sites = st.lists(
 def test_never_more_than_so_many_that_served_are_down_and_all_come_to_their_turn(
     fleet: list[Changing], most: int
 ) -> None:
-    held = waiting(fleet, Update(max_concurrent_sites=most))
+    held = waiting(fleet, Update(max_concurrent_sites=most), at(12))
     begin = [site for site in fleet if site.changes and site.place not in held]
     under_way = [site for site in fleet if not site.changes and not site.serves and not site.is_dark]
     served = [site for site in begin if site.serves]
