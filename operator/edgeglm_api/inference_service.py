@@ -327,7 +327,10 @@ class Cloud(Model, frozen=True, kw_only=True):
 class Download(Model, frozen=True, kw_only=True):
     """How weights may be downloaded to a site."""
 
-    max_bytes_per_second: int
+    max_bytes_per_second: int | None = None
+    """Absent means as fast as it comes."""
+    window: TimeWindow | None = None
+    """Outside it nothing is fetched, and what has begun pauses. Absent means at any time."""
 
 
 class Update(Model, frozen=True, kw_only=True):
@@ -353,7 +356,7 @@ class EdgeTarget(Model, frozen=True, kw_only=True):
     port: int = 8000
     """On the node's loopback address."""
     download: Download | None = None
-    """Absent means as fast as it comes."""
+    """Absent means at any time, and as fast as it comes."""
     update: Update | None = None
     """Absent means one site after the other."""
 

@@ -420,7 +420,9 @@ ROWS: Final = (
         "spec.cloud.cache is where a downloaded model is kept",
     ),
     Row("a bound on downloads", at_edge(download={"maxBytesPerSecond": 1_000_000})),
-    Row("no bound on downloads", at_edge(download={}), ANY),
+    Row("downloads at night", at_edge(download={"window": NIGHT})),
+    Row("downloads at no time", at_edge(download={"window": NIGHT | {"end": "22:00"}}), "start and end are the same"),
+    Row("no bound on downloads", at_edge(download={}), "set maxBytesPerSecond or window, or drop download"),
     Row("a bound on downloads that stops them", at_edge(download={"maxBytesPerSecond": 0}), ANY),
     Row(
         "a bound on what is not downloaded",

@@ -11,6 +11,7 @@ import pytest
 import urllib3
 
 from edgeglm_api.download import LastMessage, Outcome
+from edgeglm_api.time_window import TimeWindow
 from edgeglm_operator.download.digest import Digest
 from edgeglm_operator.download.download import Means, Wish, download
 from edgeglm_operator.download.errors import (
@@ -24,6 +25,7 @@ from edgeglm_operator.download.errors import (
     Unreachable,
     of_disk,
 )
+from edgeglm_operator.download.hours import LONGEST_NAP_SECONDS, Hours
 from edgeglm_operator.download.hub import Hub
 from edgeglm_operator.download.listing import Entry, is_inside, needed
 from edgeglm_operator.download.pace import Pace
@@ -88,6 +90,7 @@ class Pod:
         endpoint: str = "",
         repository: str = REPOSITORY,
         limit: int | None = None,
+        window: TimeWindow | None = None,
         timeout: urllib3.Timeout = TIMEOUT,
         **wish: Any,
     ) -> LastMessage:
@@ -97,7 +100,9 @@ class Pod:
         way = Hub(web=web, patience=patience, repository=repository, endpoint=endpoint)
         pace = Pace(limit, clock=self.clock, sleep=self.clock.sleep)
         options = {"revision": "main", "cache": self.cache, "link": self.link, **wish}
-        return download(Wish(**options), Means(source=way, pace=pace, patience=patience, now=self.clock.now))
+        hours = Hours(window, now=self.clock.now, sleep=self.clock.sleep)
+        means = Means(source=way, pace=pace, hours=hours, patience=patience, now=self.clock.now)
+        return download(Wish(**options), means)
 
     def files(self) -> dict[str, bytes]:
         """What the engine sees."""
@@ -124,6 +129,36 @@ def test_what_is_there_is_not_asked_for_again(pod: Pod, hub: StubHub, tmp_path: 
     assert other.run().outcome is Outcome.WHOLE
     assert other.files() == FILES
     assert hub.paths() == []
+
+
+A_MINUTE_EACH_NIGHT = TimeWindow(start="23:00", end="23:01", time_zone="UTC")
+A_DAY_SECONDS = 24 * 3600
+UNTIL_IT_OPENS_SECONDS = 23 * 3600
+
+
+def test_it_begins_when_its_window_opens(pod: Pod, hub: StubHub, clock: Clock) -> None:
+    assert pod.run(window=A_MINUTE_EACH_NIGHT).outcome is Outcome.WHOLE
+    assert clock.seconds == UNTIL_IT_OPENS_SECONDS
+    assert max(clock.waits) == LONGEST_NAP_SECONDS, "so that a clock that is set is noticed"
+
+
+def test_it_pauses_outside_its_window_and_goes_on_where_it_stopped(pod: Pod, hub: StubHub, clock: Clock) -> None:
+    """A minute a night at a pace that takes three; no line is held open in between, and nothing is asked for twice."""
+    total = sum(map(len, FILES.values()))
+    assert pod.run(window=A_MINUTE_EACH_NIGHT, limit=total // 150).outcome is Outcome.WHOLE
+    assert pod.files() == FILES
+    assert clock.seconds // A_DAY_SECONDS == 2
+    resumed = [asked for path, asked, _ in hub.asked if asked]
+    assert resumed
+    assert "bytes=0-" not in resumed
+
+
+def test_what_is_there_waits_for_no_window(pod: Pod, hub: StubHub, tmp_path: Path, clock: Clock) -> None:
+    """A pod that starts again by day serves by day."""
+    pod.run()
+    other = Pod(hub, tmp_path, clock, name="other")
+    assert other.run(window=A_MINUTE_EACH_NIGHT).outcome is Outcome.WHOLE
+    assert (other.files(), clock.waits) == (FILES, [])
 
 
 def test_a_line_that_is_cut_in_mid_file_is_gone_on_with_where_it_broke(pod: Pod, hub: StubHub) -> None:

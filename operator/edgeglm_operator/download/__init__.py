@@ -21,7 +21,7 @@ It runs in init containers, from the operator's image. It knows nothing of Kuber
 | `fetch` | from the web into a part, however often the line breaks |
 | `cache` | the directory: snapshots that appear whole, one downloader at a time, what a branch last meant |
 | `link` | the commit that a pod began with, and keeps |
-| `pace`, `patience`, `progress`, `space` | how fast, how often, how far, how much room |
+| `pace`, `hours`, `patience`, `progress`, `space` | how fast, when, how often, how far, how much room |
 | `download` | all of it, in order |
 | `cli` | arguments in, a last message out |
 """

@@ -14,9 +14,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from edgeglm_api.download import LastMessage, Outcome, write_last_message
+from edgeglm_api.time_window import TimeWindow, is_known
 from edgeglm_operator.download.download import Means, Wish, download
 from edgeglm_operator.download.errors import DownloadError
+from edgeglm_operator.download.hours import Hours
 from edgeglm_operator.download.pace import Pace
 from edgeglm_operator.download.patience import Patience
 from edgeglm_operator.download.sources import Wanted, source_of
@@ -58,8 +62,23 @@ def _means(options: argparse.Namespace) -> Means:
         source=source_of(_wanted(options), os.environ, patience),
         pace=Pace(options.max_bytes_per_second, clock=time.monotonic, sleep=time.sleep),
         patience=patience,
-        now=lambda: datetime.now(UTC),
+        now=_now,
+        hours=Hours(options.window, now=_now, sleep=time.sleep),
     )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _window(text: str) -> TimeWindow:
+    try:
+        window = msgspec.json.decode(text, type=TimeWindow)
+    except msgspec.DecodeError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no window: {error}") from error
+    if not is_known(window.time_zone):
+        raise argparse.ArgumentTypeError(f"the time zone {window.time_zone} is not known")
+    return window
 
 
 def _wanted(options: argparse.Namespace) -> Wanted:
@@ -79,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--until", type=int, default=100, metavar="PERCENT", help="stop there; another goes on")
     parser.add_argument("--allowed-bytes", type=int, metavar="N", help="the largest model (default: what is free)")
     parser.add_argument("--max-bytes-per-second", type=int, metavar="N", help="the fastest pace (default: none)")
+    parser.add_argument("--window", type=_window, metavar="JSON", help="when it may go (default: at any time)")
     parser.add_argument(
         "--tell", type=Path, default=Path("/dev/termination-log"), metavar="FILE", help="for the last message"
     )

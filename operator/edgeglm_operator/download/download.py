@@ -12,6 +12,7 @@ from edgeglm_api.download import LastMessage, Outcome
 from edgeglm_operator.download.cache import Cache, Snapshot
 from edgeglm_operator.download.errors import Unreachable, of_disk
 from edgeglm_operator.download.fetch import BodyFrom, fetch
+from edgeglm_operator.download.hours import ALWAYS, Hours
 from edgeglm_operator.download.link import Link
 from edgeglm_operator.download.listing import Entry, needed
 from edgeglm_operator.download.pace import Pace
@@ -48,6 +49,8 @@ class Means:
     pace: Pace
     patience: Patience
     now: Callable[[], datetime]
+    hours: Hours = ALWAYS
+    """For all but the one request that asks what is there already."""
 
 
 def download(wish: Wish, means: Means) -> LastMessage:
@@ -87,6 +90,7 @@ def _commit(wish: Wish, cache: Cache, source: Source) -> str:
 
 
 def _bring(wish: Wish, means: Means, snapshot: Snapshot) -> LastMessage:
+    means.hours.wait()
     entries = needed(means.source.entries(snapshot.commit))
     snapshot.partial.mkdir(parents=True, exist_ok=True)
     have = {entry.path: size_on_disk(snapshot.partial, entry) for entry in entries}
@@ -122,7 +126,7 @@ def _arrivals(means: Means, snapshot: Snapshot, entries: list[Entry]) -> Generat
         if not (snapshot.partial / entry.path).exists():
             with Part(snapshot.partial, entry) as part:
                 body_from = _body_from(means, snapshot, entry)
-                for size in fetch(body_from, part, pace=means.pace, patience=means.patience):
+                for size in fetch(body_from, part, pace=means.pace, hours=means.hours, patience=means.patience):
                     yield entry.path, size
 
 

@@ -9,9 +9,8 @@ from edgeglm_api.inference_service import (
     EdgeTarget,
     Engine,
     InferenceService,
-    Update,
 )
-from edgeglm_api.time_window import is_known
+from edgeglm_api.time_window import TimeWindow, is_known
 from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.resources.effective_engine import asked_engine, place_of
 from edgeglm_operator.resources.flags import (
@@ -54,7 +53,8 @@ def _problems(service: InferenceService) -> Iterator[Refused]:
         where = place_of(target)
         yield from _engine(target.engine, f"{where}.engine", owned)
         yield from _parallelism(service, target)
-        yield from _window(target.update, where)
+        yield from _window(target.update.window if target.update else None, f"{where}.update.window")
+        yield from _window(target.download.window if target.download else None, f"{where}.download.window")
         uri = target.model.uri if target.model else spec.model.uri
         if target.model:
             yield from _source(uri, f"{where}.model.uri")
@@ -98,11 +98,11 @@ def _target_names(targets: Iterable[EdgeTarget]) -> Iterator[Refused]:
             )
 
 
-def _window(update: Update | None, where: str) -> Iterator[Refused]:
-    if update and update.window and not is_known(update.window.time_zone):
+def _window(window: TimeWindow | None, where: str) -> Iterator[Refused]:
+    if window and not is_known(window.time_zone):
         yield Refused(
             Reason.INVALID_SPEC,
-            f"{where}.update.window.timeZone: {update.window.time_zone} is not known; use a name of the IANA database,"
+            f"{where}.timeZone: {window.time_zone} is not known; use a name of the IANA database,"
             " such as Europe/Berlin or UTC",
         )
 

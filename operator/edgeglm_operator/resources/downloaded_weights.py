@@ -10,8 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
+import msgspec
+
 from edgeglm_api.download import ADAPTER, CONTAINER_PREFIX
 from edgeglm_api.inference_service import Adapter, InferenceService
+from edgeglm_api.inference_service import Download as Limits
+from edgeglm_api.time_window import TimeWindow
 from edgeglm_operator.resources.manifest import Manifest
 from edgeglm_operator.resources.own_directory import own_directory
 from edgeglm_operator.resources.pod_security import container_context
@@ -20,6 +24,7 @@ from edgeglm_operator.resources.way_to_weights import Way
 from edgeglm_operator.resources.weights import HUB, MODELSCOPE, MOUNT, OCI, S3, VOLUME, Weights
 from edgeglm_operator.resources.weights_cache import WeightsCache
 
+NO_LIMITS: Final = Limits()
 _ALL: Final = 100
 SHARES_PERCENT: Final = (10, 25, 50, 75, _ALL)
 """The first one early: it tells how long the rest will take."""
@@ -62,7 +67,7 @@ class Download:
     way: Way
     image: str
     """Of the operator, which has the program in it."""
-    max_bytes_per_second: int | None = None
+    limits: Limits = NO_LIMITS
     link: str = LINK
 
 
@@ -115,10 +120,15 @@ def _arguments(download: Download, cache: WeightsCache) -> list[str]:
         "endpoint": download.way.endpoint,
         "proxy": download.way.proxy_url,
         "allowed-bytes": cache.allowed_bytes,
-        "max-bytes-per-second": download.max_bytes_per_second,
+        "max-bytes-per-second": download.limits.max_bytes_per_second,
+        "window": _json(download.limits.window),
     }
     given = [f"--{name}={value}" for name, value in optional.items() if value is not None]
     return [download.uri.removeprefix(HUB), f"--cache={MOUNT}", f"--link={download.link}", *given]
+
+
+def _json(window: TimeWindow | None) -> str | None:
+    return msgspec.json.encode(window).decode() if window else None
 
 
 def _credentials(download: Download) -> Manifest:

@@ -5,7 +5,7 @@ from itertools import takewhile
 from edgeglm_api import labels as keys
 from edgeglm_api.inference_service import EdgeTarget, InferenceService
 from edgeglm_operator.resources.asked import asked_at_site
-from edgeglm_operator.resources.downloaded_weights import Download, downloaded_weights
+from edgeglm_operator.resources.downloaded_weights import NO_LIMITS, Download, downloaded_weights
 from edgeglm_operator.resources.edge_placement import on_edge_node
 from edgeglm_operator.resources.effective_engine import effective_engine
 from edgeglm_operator.resources.engine_pod import engine_pod, engine_resources, engine_template
@@ -73,7 +73,7 @@ def _weights(service: InferenceService, target: EdgeTarget, settings: Settings) 
         revision=source.revision,
         way=way_at_edge(service.spec.model, target.model),
         image=settings.operator_image,
-        max_bytes_per_second=target.download.max_bytes_per_second if target.download else None,
+        limits=target.download or NO_LIMITS,
     )
     return downloaded_weights(download, cache_at_site(service))
 

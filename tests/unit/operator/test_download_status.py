@@ -1,10 +1,12 @@
 """What a download's containers said, as the status tells it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from edgeglm_api.download import MESSAGE_LIMIT, LastMessage, Outcome, read_last_message, write_last_message
+from edgeglm_api.time_window import TimeWindow
 from edgeglm_operator.observed import Container
 from edgeglm_operator.reconcile.status.download import CURES, RETRY_SECONDS
 from edgeglm_operator.reconcile.status.trouble import Expectation, Trouble, trouble_of
@@ -53,6 +55,16 @@ def test_the_percentage_and_the_end_are_told() -> None:
         "the model is downloading on node box-1: 25 % of 18.8 GB are there; at this pace all of it by"
         " 2026-11-22T13:00:00Z"
     )
+
+
+@pytest.mark.parametrize(
+    ("end", "told"), [("14:00", ""), ("11:00", "; it goes on when download.window opens, at 2026-11-23T10:00+00:00")]
+)
+def test_when_a_download_goes_on_is_told(end: str, told: str) -> None:
+    expected = replace(EXPECTED, download_window=TimeWindow(start="10:00", end=end, time_zone="UTC"))
+    found = trouble_of(a_pod(running(10), Container(name="engine", waiting_reason="PodInitializing")), expected, NOW)
+    assert found is not None
+    assert found.message.endswith(f"it has begun{told}")
 
 
 def test_a_download_that_said_nothing_yet_has_begun() -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from edgeglm_api.model import read
+from edgeglm_api.time_window import TimeWindow
 from edgeglm_operator.download.cli import _parser
 from edgeglm_operator.resources.cloud_deployment import make_cloud_deployment
 from edgeglm_operator.resources.downloaded_weights import LINK, SHARES_PERCENT
@@ -104,6 +106,19 @@ def test_at_a_site_weights_stay_on_the_node_and_namespaces_stay_apart() -> None:
 def test_a_sites_line_is_left_some_room() -> None:
     pod = at_edge(download={"maxBytesPerSecond": 500_000})
     assert {_parser().parse_args(each["args"]).max_bytes_per_second for each in downloads(pod)} == {500_000}
+
+
+def test_a_sites_line_is_left_alone_by_day() -> None:
+    window = {"start": "22:00", "end": "05:00", "timeZone": "Europe/Berlin", "days": ["Friday", "Saturday"]}
+    pod = at_edge(download={"window": window})
+    assert {_parser().parse_args(each["args"]).window for each in downloads(pod)} == {read(window, TimeWindow)}
+
+
+@pytest.mark.parametrize("window", ["{}", "22:00", '{"start":"22:00","end":"05:00","timeZone":"Mars/Base"}'])
+def test_a_window_that_is_none_is_refused_at_the_start(window: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _parser().parse_args(["a/b", "--cache=/c", "--link=/l", f"--window={window}"])
+    assert "--window" in capsys.readouterr().err
 
 
 def test_a_model_of_modelscope_comes_the_same_way_with_its_own_token() -> None:

@@ -168,13 +168,14 @@ def _logs_in_cloud(service: InferenceService) -> str:
 
 def expected_at(service: InferenceService, target: EdgeTarget, deployment: str) -> Expectation:
     """What the replica at a site was asked to do; `deployment` is the name of its Deployment."""
-    return _expected(
+    expected = _expected(
         service,
         name=deployment,
         uri=(target.model or service.spec.model).uri,
         accelerator=target.accelerator,
         image_field=f"spec.edge[{target.name}].engine.image",
     )
+    return replace(expected, download_window=target.download.window if target.download else None)
 
 
 def _conditions(

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from edgeglm_api.time_window import TimeWindow, opens_at
 from edgeglm_operator.moment import seconds_between
 from edgeglm_operator.observed import Container, Pod
 from edgeglm_operator.reconcile.status.download import download_of, failure_of, is_trying_again
@@ -60,6 +62,8 @@ class Expectation:
     """The names of the claims, Secrets, ConfigMaps and images that the user has it mount."""
     image_field: str = "the operator's settings"
     """Where its image is set."""
+    download_window: TimeWindow | None = None
+    """When its model may be downloaded; None is at any time."""
     model_image: str = ""
     """The image that its model is in; empty where it is in none, or is downloaded from there."""
 
@@ -202,10 +206,16 @@ def _not_mounted(pod: Pod, expected: Expectation, now: str) -> Iterator[tuple[st
         )
 
 
+def _pause(expected: Expectation, now: str) -> str:
+    window = expected.download_window
+    opens = opens_at(window, datetime.fromisoformat(now)) if window else None
+    return f"; it goes on when download.window opens, at {opens.isoformat(timespec='minutes')}" if opens else ""
+
+
 def _loading(pod: Pod, expected: Expectation, now: str) -> tuple[str, str]:
     main = [container for container in pod.containers if not container.init and container.name != _OF_KNATIVE]
     if downloaded := download_of(pod):
-        return "Downloading", f"the model is downloading on node {pod.node}: {downloaded}"
+        return "Downloading", f"the model is downloading on node {pod.node}: {downloaded}{_pause(expected, now)}"
     if not any(container.running for container in main):
         return "Creating", f"node {pod.node} is pulling the image or making the container"
     if any(container.started for container in main):
