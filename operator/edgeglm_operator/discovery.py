@@ -18,7 +18,7 @@ from typing import Final
 from edgeglm_operator.device_list import DeviceList
 from edgeglm_operator.kube.client import KubeClient
 from edgeglm_operator.kube.errors import Forbidden, KubeError, NotFound
-from edgeglm_operator.kube.kinds import OPTIONAL_KINDS, TOPOLOGIES, Kind
+from edgeglm_operator.kube.kinds import OPTIONAL_KINDS, Kind
 from edgeglm_operator.resync import POLLED, Lister
 from edgeglm_operator.store import Store
 
@@ -66,7 +66,7 @@ class Discovery:
         finally:
             if self._offer() != before:
                 self._on_change()
-        await self._lister.list(TOPOLOGIES)
+        await self._lister.list_topologies()
 
     def _offer(self) -> tuple[frozenset[Kind], dict[str, str]]:
         return frozenset(self._store.offered), dict(self._store.device_faults)

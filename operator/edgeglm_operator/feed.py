@@ -38,6 +38,10 @@ class Feed:
         self._pass_on(change)
         return change is not None
 
+    def reconsider(self, kind: Kind, namespace: str) -> None:
+        """Something about all objects of a kind in a namespace is other than it was."""
+        self._pass_on(Change(kind, Name(namespace, ""), None, wish=True, before=None, after=None))
+
     def _pass_on(self, change: Change | None) -> None:
         if change is not None:
             for key in self._concerns(self._store, change):

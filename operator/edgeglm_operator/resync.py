@@ -5,19 +5,20 @@ fault, and they are all there is for a kind that may be listed but not watched.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from edgeglm_api import labels
 from edgeglm_operator.feed import Feed
 from edgeglm_operator.kube import kinds
-from edgeglm_operator.kube.client import KubeClient
+from edgeglm_operator.kube.client import KubeClient, Manifest
 from edgeglm_operator.kube.errors import Forbidden
 from edgeglm_operator.kube.kinds import Kind
 from edgeglm_operator.obs.metrics import Metrics
 from edgeglm_operator.settings import Settings
 from edgeglm_operator.shard import Shard
 from edgeglm_operator.store import Store
+from edgeglm_operator.topology_room import TopologyRoom
 
 INTERVAL_SECONDS: Final = 600.0
 
@@ -85,21 +86,33 @@ class Lister:
             if kind is kinds.NODES:
                 self._store.nodes_readable = True
 
+    async def list_topologies(self) -> None:
+        """Those of users, as many as there is room for."""
+        room = TopologyRoom()
+        await self._list(kinds.TOPOLOGIES, self._namespaces, takes=room.takes)
+        self._metrics.topologies_not_read.set(room.not_read)
+        changed, self._store.crowded = self._store.crowded ^ room.crowded, room.crowded
+        for namespace in changed:
+            self._feed.reconsider(kinds.TOPOLOGIES, namespace)
+
     def forget(self, kind: Kind, namespace: str = "") -> None:
         """All of a kind is gone, as its API is; or of no more interest in a namespace."""
         for name in self._store.table(kind).versions():
             if namespace in {"", name.namespace}:
                 self._feed.remove(kind, name)
 
-    async def _list(self, kind: Kind, namespaces: Sequence[str]) -> None:
+    async def _list(
+        self, kind: Kind, namespaces: Sequence[str], *, takes: Callable[[Manifest], bool] = lambda _: True
+    ) -> None:
         table = self._store.table(kind)
         within = set(namespaces) - {""}
         before = {name: version for name, version in table.versions().items() if not within or name.namespace in within}
         listed: set[tuple[str, str]] = set()
         for namespace in namespaces if kind.namespaced else ("",):
             async for raw in self._client.list(kind, namespace, selector=self._selectors.get(kind, "")):
-                listed.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
-                self._correct(kind, self._feed.put(kind, raw))
+                if takes(raw):
+                    listed.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
+                    self._correct(kind, self._feed.put(kind, raw))
         now = table.versions()
         for name in before.keys() - listed:
             # What changed while the list was under way is newer than the list.

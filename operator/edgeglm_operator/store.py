@@ -225,6 +225,8 @@ class Store:
         self.devices: Table[Device] = Table(kinds.DEVICES, device_from)
         self.device_faults: dict[str, str] = {}
         """By namespace with a graph that asks for Devices: why they cannot be read; empty where they were."""
+        self.crowded: set[str] = set()
+        """Namespaces with more topologies than are read."""
         self.jobs = Table(kinds.JOBS, Snapshot.of)
         self.disruption_budgets = Table(kinds.DISRUPTION_BUDGETS, Snapshot.of)
         self.network_policies = Table(kinds.NETWORK_POLICIES, Snapshot.of)

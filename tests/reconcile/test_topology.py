@@ -10,6 +10,7 @@ from edgeglm_api.bundle import BUNDLE_FILE
 from edgeglm_operator.kube.kinds import CONFIG_MAPS, EDGE_SITES, SENSOR_GRAPHS
 from edgeglm_operator.resources.names import bundle_name
 from edgeglm_operator.store import Name
+from edgeglm_operator.topology_room import MAX_MAPS, MAX_NAMESPACE_BYTES
 from tests.reconcile.builders import PLANT, a_sensor_graph, an_edge_node
 from tests.reconcile.in_memory import InMemoryCluster
 from tests.reconcile.operator_in_memory import reconciled
@@ -74,6 +75,49 @@ async def test_a_restart_over_it_writes_nothing(cluster: InMemoryCluster) -> Non
     written = len(cluster.writes)
     await (await reconciled(cluster)).look()
     assert cluster.writes[written:] == []
+
+
+@pytest.mark.parametrize(
+    ("others", "text"),
+    [(MAX_MAPS, "{}"), (4, " " * (MAX_NAMESPACE_BYTES // 4))],
+    ids=["too many", "too large"],
+)
+async def test_of_more_than_there_is_room_for_the_first_are_read_and_the_rest_is_told(
+    cluster: InMemoryCluster, others: int, text: str
+) -> None:
+    """In the order of their names. What ran goes on, and another namespace is not concerned."""
+    cluster.put(a_topology("m1"))
+    operator = await reconciled(cluster)
+    assert (accepted(cluster)[0], nodes_at(cluster)) == ("True", ["m1"])
+    for number in range(others):
+        cluster.put(a_topology(name=f"a-{number}", data={"big": text}))
+    elsewhere = a_topology("m1")
+    elsewhere["metadata"]["namespace"] = "elsewhere"
+    cluster.put(elsewhere)
+
+    await operator.look()
+    assert (accepted(cluster), nodes_at(cluster)) == (("False", "TooManyTopologies"), ["m1"])
+    assert len(operator.store.topologies) == others + 1
+    assert b"edgeglm_topologies_not_read 1.0" in operator.world.metrics.render()
+    written = len(cluster.writes)
+    await operator.look()
+    await reconciled(cluster)
+    assert cluster.writes[written:] == [], "told once, and after a restart the same is read"
+
+    cluster.remove(CONFIG_MAPS, PLANT, "a-0")
+    await operator.look()
+    assert (accepted(cluster)[0], nodes_at(cluster)) == ("True", ["m1"])
+
+
+async def test_one_that_never_was_read_is_told_too(cluster: InMemoryCluster) -> None:
+    """No event comes of it, since it is nowhere."""
+    operator = await reconciled(cluster)
+    assert accepted(cluster) == ("False", "TopologyNotFound")
+    for number in range(MAX_MAPS):
+        cluster.put(a_topology(name=f"a-{number}", data={}))
+    cluster.put(a_topology("m1"))
+    await operator.look()
+    assert accepted(cluster) == ("False", "TooManyTopologies")
 
 
 async def test_without_the_label_it_is_not_read(cluster: InMemoryCluster) -> None:

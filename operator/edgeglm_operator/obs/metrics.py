@@ -34,6 +34,9 @@ class Metrics:
         self.last_event = Gauge(
             "edgeglm_watch_last_event_timestamp_seconds", "When the last one came.", ["kind"], registry=self.registry
         )
+        self.topologies_not_read = Gauge(
+            "edgeglm_topologies_not_read", "ConfigMaps with topologies beyond the bounds.", registry=self.registry
+        )
         self.resyncs = self._counter("edgeglm_resync_total", "Full lists by kind and result.", "kind", "result")
         self.corrections = self._counter(
             "edgeglm_resync_corrections_total", "Objects that a full list showed other than the watch had.", "kind"

@@ -231,7 +231,12 @@ def compiled_at(world: World, site: EdgeSite, node: Node, graphs: Iterable[Senso
 
 def topologies_at(world: World, namespace: str, node: str) -> Topologies:
     """What graphs of a namespace may take their topology from, at the site of a node."""
-    return Topologies(world.store.topologies.named_in(namespace), world.store.devices_at(namespace, node))
+    store = world.store
+    return Topologies(
+        store.topologies.named_in(namespace),
+        store.devices_at(namespace, node),
+        crowded=namespace in store.crowded,
+    )
 
 
 def agent_of(world: World, site: EdgeSite, blocked: Refused | None) -> Workload:

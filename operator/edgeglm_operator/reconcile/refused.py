@@ -24,6 +24,7 @@ class Reason(StrEnum):
     TOPOLOGY_NOT_FOUND = "TopologyNotFound"
     INVALID_TOPOLOGY = "InvalidTopology"
     DEVICES_NOT_READABLE = "DevicesNotReadable"
+    TOO_MANY_TOPOLOGIES = "TooManyTopologies"
     TOPIC_OVERLAP = "TopicOverlap"
     SERVICE_NOT_FOUND = "InferenceServiceNotFound"
     ADAPTER_NOT_FOUND = "AdapterNotFound"
