@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+from edgeglm_operator.condition_counts import LABELS, condition_counts
 from edgeglm_operator.discovery import Discovery
 from edgeglm_operator.feed import Feed
 from edgeglm_operator.flags import parser, settings_of
@@ -197,6 +198,9 @@ class Operator:
         measure("edgeglm_leader", "1 when this replica acts.", self.elector.leading.is_set)
         measure("edgeglm_event_loop_lag_seconds", "How late the loop was.", lambda: self.heartbeat.lag_seconds)
         measure("edgeglm_nodes_readable", "0 without the role to read nodes.", lambda: self.store.nodes_readable)
+        metrics.measure_each(
+            "edgeglm_conditions", "Objects by their conditions.", LABELS, partial(condition_counts, self.store)
+        )
         for kind in OPTIONAL_CHILD_KINDS:
             offered = partial(self.store.offered.__contains__, kind)
             measure(f"edgeglm_offers_{kind.plural}", "1 where the cluster has the kind.", offered)

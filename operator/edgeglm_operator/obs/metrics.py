@@ -3,12 +3,14 @@
 Labels are bounded: kinds, verbs, results; never the name of an object.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -46,6 +48,12 @@ class Metrics:
         """A gauge that asks for its value when it is read."""
         Gauge(name, text, registry=self.registry).set_function(value)
 
+    def measure_each(
+        self, name: str, text: str, labels: Sequence[str], values: Callable[[], Mapping[tuple[str, ...], float]]
+    ) -> None:
+        """A gauge for each set of labels that there is when it is read."""
+        self.registry.register(_Each(name, text, labels, values))
+
     def observe_request(self, verb: str, status: int, seconds: float) -> None:
         """Note a request to the API server."""
         self.request_seconds.labels(verb, str(status)).observe(seconds)
@@ -59,3 +67,17 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
         return Histogram(name, text, labels, buckets=_SECONDS, registry=self.registry)
+
+
+class _Each(Collector):
+    def __init__(
+        self, name: str, text: str, labels: Sequence[str], values: Callable[[], Mapping[tuple[str, ...], float]]
+    ) -> None:
+        self._name, self._text, self._labels = name, text, labels
+        self._values = values
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
+        for labels, value in self._values().items():
+            family.add_metric(labels, value)
+        yield family
