@@ -17,7 +17,7 @@ from edgeglm_api.group import API_VERSION
 from tests.chart.conftest import NAMESPACE, kubeconfig_of
 from tests.chart.kubectl import Kubectl, Manifest, Refused
 from tests.chart.operator_process import OperatorProcess, names, running_operator
-from tests.chart.rendering import ROOT
+from tests.chart.rendering import RECEIVER, ROOT, of_others, render
 from tests.chart.replicas import every_number_of_replicas
 from tests.cluster.crds import FILES, crd_file
 from tests.cluster.process import until
@@ -260,6 +260,17 @@ def test_the_real_crds_take_what_is_made(admin: Kubectl) -> None:
     for manifest in golden:
         manifest["metadata"]["namespace"] = HERE
     admin.apply(golden, "--dry-run=server", "--validate=strict")
+
+
+def test_the_real_crds_take_what_the_chart_makes_for_prometheus(admin: Kubectl) -> None:
+    values = {**RECEIVER, "prometheus": {"podMonitor": True, "rules": True}}
+    made = [manifest for manifest in render(values) if of_others(manifest)]
+    assert {manifest["kind"] for manifest in made} == {"PodMonitor", "PrometheusRule"}
+    for kind in ("PodMonitor", "PrometheusRule"):
+        install(admin, kind)
+    for manifest in made:
+        manifest["metadata"]["namespace"] = HERE
+    admin.apply(made, "--dry-run=server", "--validate=strict")
 
 
 @pytest.mark.parametrize(("kind", "example"), [("BackendTrafficPolicy", "envoy-gateway"), ("EnvoyFilter", "istio")])

@@ -1,5 +1,6 @@
 """What the chart renders, without a cluster."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ from helm_python import HelmRenderError, lint
 
 from tests.chart.rendering import (
     CHART,
+    RECEIVER,
     Manifest,
     each_value_set,
     named,
+    of_kind,
+    of_others,
     operator_pod,
+    pods,
     render,
     render_files,
     values_of,
@@ -30,7 +35,7 @@ OWNER = {
 @each_value_set
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_every_object_fits_the_schema_of_each_kubernetes_that_the_chart_admits(value_set: Path, version: str) -> None:
-    for manifest in render(values_of(value_set)):
+    for manifest in (each for each in render(values_of(value_set)) if not of_others(each)):
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
@@ -120,6 +125,29 @@ def test_two_releases_share_no_object_but_the_crds() -> None:
 def test_a_pod_template_holds_nothing_that_changes_with_the_chart_alone() -> None:
     """A new chart around the same operator must not restart it."""
     assert _chart_version() not in yaml.safe_dump(operator_pod({"image": {"tag": "x"}, "agent": {"image": "y"}}))
+
+
+def test_of_itself_it_needs_nobody_else_s_kind() -> None:
+    assert not any(of_others(each) for each in render())
+    assert of_kind(render(), "ConfigMap") == []
+
+
+def test_the_rules_and_the_dashboard_are_the_files_as_they_stand() -> None:
+    """Helm would take what is in braces in them for its own."""
+    made = render({"prometheus": {"rules": True}, "grafana": {"dashboard": True}})
+    [rule], [dashboard] = of_kind(made, "PrometheusRule"), of_kind(made, "ConfigMap")
+    assert rule["spec"] == yaml.safe_load((CHART / "files" / "rules.yaml").read_text())
+    assert json.loads(dashboard["data"]["edgeglm.json"]) == json.loads((CHART / "files" / "dashboard.json").read_text())
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_pod_monitors_find_the_pods_and_their_port() -> None:
+    values = {**RECEIVER, "prometheus": {"podMonitor": True}}
+    for monitor, component in zip(of_kind(render(values), "PodMonitor"), ("operator", "receiver"), strict=True):
+        [pod] = pods(values, component=component)
+        assert pod["metadata"]["labels"].items() >= monitor["spec"]["selector"]["matchLabels"].items()
+        [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+        assert endpoint["port"] in {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
 
 
 def test_the_operator_keeps_off_edge_nodes() -> None:

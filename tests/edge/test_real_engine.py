@@ -6,6 +6,7 @@ import time
 
 import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from edgeglm_agent.report.engine_figures import figures
 from edgeglm_agent.report.engines import look_at
@@ -17,6 +18,7 @@ from tests.edge.bundles import a_graph, a_source
 from tests.edge.conftest import EdgeSite
 from tests.engine.engine import Engine
 from tests.injection.corpus import CORPUS
+from tests.prometheus.engine_metrics import ENGINE_METRICS
 
 SPECIAL_TOKENS = {"<|endoftext|>", "[MASK]", "[gMASK]", "[sMASK]", "<sop>", "<eop>"} | {
     f"<|{turn}|>" for turn in ("system", "user", "assistant", "observation")
@@ -87,6 +89,19 @@ def test_an_engine_is_relayed_as_it_answers(engine: Engine) -> None:
         *("requests_running", "requests_waiting", "kv_cache_usage_percent"),
         *("prompt_tokens", "generation_tokens", "preemptions"),
     }
+
+
+def test_it_exports_what_alerts_and_dashboard_ask_for(engine: Engine) -> None:
+    engine.chat("hello", max_tokens=4)
+    samples = [
+        sample
+        for family in text_string_to_metric_families(asyncio.run(_metrics(engine)).decode())
+        for sample in family.samples
+    ]
+    for name, labels in ENGINE_METRICS.items():
+        found = [set(sample.labels) for sample in samples if sample.name == name]
+        assert found, name
+        assert found[0] == labels
 
 
 async def _metrics(engine: Engine) -> bytes:

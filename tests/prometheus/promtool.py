@@ -1,6 +1,7 @@
 """`promtool`: what Prometheus makes of series, queries and rules, without a server and without waiting."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,15 @@ class Promtool:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def test(self, *tests: Test) -> str:
+    def check(self, rules: Path) -> str:
+        """Read a file of rules: expressions, templates, all of it."""
+        return self._run("check", "rules", str(rules))
+
+    def test(self, *tests: Test, rules: Sequence[Path] = ()) -> str:
         """Evaluate, at the times that the tests name."""
         path = self.directory / "tests.yaml"
-        whole = {"evaluation_interval": "15s", "tests": list(tests)}
+        files = [str(each) for each in rules]
+        whole = {"rule_files": files, "evaluation_interval": "15s", "tests": list(tests)}
         path.write_text(yaml.safe_dump(whole), encoding="utf-8")
         return self._run("test", "rules", path.name)
 
