@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edgeglm_api.download import LastMessage, Outcome, read_last_message
+from edgeglm_api.time_window import TimeWindow
 from tests.cluster.need import skip_or_fail
 from tests.cluster.process import until
 from tests.download.stub_hub import REPOSITORY, StubHub
@@ -108,6 +111,31 @@ def test_after_a_kill_it_goes_on_where_it_was(start: Start, hub: StubHub) -> Non
     assert again.weights == CONTENT
     ranges = [int(asked.removeprefix("bytes=").rstrip("-")) for _, asked, _ in hub.asked if asked]
     assert ranges[-1] == there
+
+
+def test_outside_its_window_it_fetches_nothing_and_still_goes_when_it_is_told_to(hub: StubHub, start: Start) -> None:
+    """It asks what is meant, in case that is there already."""
+    container = start(f"--window={a_window(opens_in_hours=11)}")
+    assert until(lambda: bool(hub.paths(files_only=False)), 60)
+    container.process.terminate()
+    container.end()
+    assert container.process.returncode == 128 + signal.SIGTERM
+    assert hub.paths() == []
+
+
+def test_within_its_window_it_is_as_ever(start: Start) -> None:
+    container = start(f"--window={a_window(opens_in_hours=-11)}")
+    said = container.end()
+    assert said is not None
+    assert said.outcome is Outcome.WHOLE
+    assert container.weights == CONTENT
+
+
+def a_window(*, opens_in_hours: int) -> str:
+    """Of twelve hours."""
+    opens = datetime.now(UTC) + timedelta(hours=opens_in_hours)
+    start, end = (f"{each:%H:%M}" for each in (opens, opens + timedelta(hours=12)))
+    return msgspec.json.encode(TimeWindow(start=start, end=end, time_zone="UTC")).decode()
 
 
 def test_it_goes_when_it_is_told_to(start: Start, hub: StubHub) -> None:
