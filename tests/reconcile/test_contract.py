@@ -200,6 +200,16 @@ async def test_list_selects_by_labels(place: Place) -> None:
     assert found == ["two"]
 
 
+async def test_list_is_in_the_order_of_names(place: Place) -> None:
+    """Of what there is too much of, a restart so reads the same part."""
+    for name in ("c", "a-2", "b", "a", "a-10"):
+        await place.client.apply(place.config_map(name))
+    listed = [
+        found["metadata"]["name"] async for found in place.client.list(CONFIG_MAPS, place.namespace, selector="a")
+    ]
+    assert listed == ["a", "a-10", "a-2", "b", "c"]
+
+
 async def test_list_tells_kind_and_version_of_each(place: Place) -> None:
     await place.client.apply(place.config_map())
 
