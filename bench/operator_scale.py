@@ -51,6 +51,8 @@ LIMIT_DEPLOYMENTS: Final = 1000
 POD_DEPLOYMENTS: Final = 100
 LATENCY_AT: Final = 1000
 CHANGES: Final = 200
+WRITES: Final = 3
+"""Of a new service: its Deployment, its Service, its first status."""
 REST_SECONDS: Final = 60
 BOUND_SECONDS: Final = 3600
 """Of each wait, on a machine that others use as well; an operator that has ended is noticed at once."""
@@ -151,6 +153,7 @@ async def _converge(load: KubeLoad, operator: OperatorProcess, namespace: str, s
         operator.launch()
         await _until(lambda: _leads(operator))
         began, used = time.monotonic(), _processor_seconds(operator)
+        await _until(lambda: _wrote(operator, WRITES * size), every_seconds=_patience(size))
         await _until(lambda: _told(load, operator, namespace, size), every_seconds=_patience(size))
         took = time.monotonic() - began
         await _until(lambda: _quiet(operator))
@@ -186,9 +189,10 @@ async def _ready(load: KubeLoad, operator: OperatorProcess, namespace: str, size
     """From when all Deployments say that they are ready to when all services do."""
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
     with step(f"{size} Deployments are ready"):
-        began, used = time.monotonic(), _processor_seconds(operator)
+        began, used, wrote = time.monotonic(), _processor_seconds(operator), _writes(operator)
         generations = {each["metadata"]["name"]: each["metadata"]["generation"] for each in await load.items(path)}
         await load.merge_all({f"{path}/{name}/status": _serving(number) for name, number in generations.items()})
+        await _until(lambda: _wrote(operator, wrote + size), every_seconds=_patience(size))
         await _until(lambda: _all_ready(load, operator, namespace, size), every_seconds=_patience(size))
         took = time.monotonic() - began
         await _until(lambda: _quiet(operator))
@@ -274,6 +278,12 @@ async def _listed_again(operator: OperatorProcess) -> bool:
     _must_run(operator)
     lists = await asyncio.to_thread(operator.metric, "edgeglm_resync_total", ['kind="InferenceService"'])
     return lists > 1
+
+
+async def _wrote(operator: OperatorProcess, count: float) -> bool:
+    """Whether it may be done, by its own count: to list the fleet meanwhile is work for the server that is measured."""
+    _must_run(operator)
+    return await asyncio.to_thread(_writes, operator) >= count
 
 
 async def _told(load: KubeLoad, operator: OperatorProcess, namespace: str, size: int) -> bool:

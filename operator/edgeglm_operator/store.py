@@ -135,7 +135,11 @@ class Table(Generic[T]):
 
     def owned_by(self, namespace: str, label: str, name: str) -> list[T]:
         """Those with an owner's label, by name."""
-        return self._values(self._owned.get((namespace, Owner(label, name)), ()))
+        return self._values(self.names_owned_by(namespace, label, name))
+
+    def names_owned_by(self, namespace: str, label: str, name: str) -> Iterable[Name]:
+        """The names of those."""
+        return self._owned.get((namespace, Owner(label, name)), ())
 
     def fault(self, namespace: str, name: str) -> str | None:
         """Why one object cannot be read; None when it can, or is not there."""

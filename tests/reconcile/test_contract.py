@@ -10,7 +10,7 @@ import yaml
 
 from edgeglm_operator.kube.client import FIELD_MANAGER, HAND_OVER_MANAGER, KubeClient, Manifest
 from edgeglm_operator.kube.connection import connect
-from edgeglm_operator.kube.errors import Conflict, NotFound
+from edgeglm_operator.kube.errors import Conflict, InternalError, NotFound
 from edgeglm_operator.kube.kinds import (
     AUTOSCALERS,
     CONFIG_MAPS,
@@ -158,6 +158,19 @@ async def test_apply_new_is_a_conflict_for_each_kind_of_child(place: Place, kind
 
     with pytest.raises(Conflict):
         await place.client.apply_new(manifest)
+
+
+@pytest.mark.parametrize("place", [pytest.param("real", marks=pytest.mark.cluster)], indirect=True)
+@pytest.mark.parametrize("kind", CHILD_KINDS, ids=lambda kind: kind.name)
+async def test_an_apply_of_a_field_that_the_schema_does_not_know_is_refused(place: Place, kind: Kind) -> None:
+    """Though we spare the server to look for such fields: it cannot note whose a field is that it does not know."""
+    made = {"apiVersion": kind.api_version, "kind": kind.name, "spec": CHILD_KINDS[kind] | {"unheard": 1}}
+
+    with pytest.raises(InternalError, match="unheard"):
+        await place.client.apply_new(made | {"metadata": {"name": "one", "namespace": place.namespace}})
+
+    with pytest.raises(NotFound):
+        await place.client.get(kind, place.namespace, "one")
 
 
 async def test_a_server_tells_what_it_serves(place: Place) -> None:

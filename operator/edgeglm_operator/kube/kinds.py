@@ -10,9 +10,9 @@ from typing import Final
 from edgeglm_api.group import API_VERSION, EDGE_SITE, INFERENCE_SERVICE, PLURALS, SENSOR_GRAPH
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """One kind in one version."""
+    """One kind in one version. It is equal to itself alone: all there are stand below, and tables are found by them."""
 
     api_version: str
     name: str

@@ -13,6 +13,7 @@ from typing import Final, Self
 from urllib.parse import urlencode
 
 import aiohttp
+import msgspec
 from kubernetes.aio.client import ApiClient
 
 from edgeglm_operator.kube.answer import decode_answer
@@ -23,7 +24,9 @@ from edgeglm_operator.kube.kinds import Kind, kind_of
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
-APPLY_PATCH: Final = "application/apply-patch+yaml"
+APPLY_PATCH: Final = "application/apply-patch+yaml; charset=utf-8"
+"""The server drops what follows the semicolon. By it the transport passes on a body that is encoded already, which is
+faster than to have it encode the body, and fewer bytes for the server to read."""
 
 REQUEST_TIMEOUT_SECONDS: Final = 15
 """A request is answered in milliseconds; the server itself gives up after 60 s."""
@@ -31,6 +34,10 @@ CONNECT_TIMEOUT_SECONDS: Final = 5
 NEVER_A_VERSION: Final = "1"
 """As the version of what is applied: it makes what is not there, and is a conflict with all that is (measured for each
 kind of child, Kubernetes 1.36). A store's first write is its second version, so that no object has it."""
+UNCHECKED: Final = {"fieldValidation": "Ignore"}
+"""Otherwise the server reads all that is written to it once more, to warn of what it drops, and nobody here reads its
+warnings: 1 to 2 of the 6 ms of processor time that a Deployment took it (Kubernetes 1.36). What an apply says and the
+schema does not know is refused all the same."""
 THROTTLED_TRIES: Final = 3
 LONGEST_PAUSE_SECONDS: Final = 30
 
@@ -121,7 +128,7 @@ class RestClient:
 
     async def patch(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> Manifest:
         """JSON merge patch."""
-        query = {"fieldManager": FIELD_MANAGER}
+        query = {"fieldManager": FIELD_MANAGER, **UNCHECKED}
         return await self._send(
             "patch", "PATCH", kind, namespace, name, query=query, body=patch, content_type=MERGE_PATCH
         )
@@ -129,13 +136,13 @@ class RestClient:
     async def create(self, manifest: Manifest) -> Manifest:
         """POST."""
         kind, namespace, _ = _identity(manifest)
-        query = {"fieldManager": FIELD_MANAGER}
+        query = {"fieldManager": FIELD_MANAGER, **UNCHECKED}
         return await self._send("create", "POST", kind, namespace, query=query, body=manifest)
 
     async def update(self, manifest: Manifest) -> Manifest:
         """PUT."""
         kind, namespace, name = _identity(manifest)
-        query = {"fieldManager": FIELD_MANAGER}
+        query = {"fieldManager": FIELD_MANAGER, **UNCHECKED}
         return await self._send("update", "PUT", kind, namespace, name, query=query, body=manifest)
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
@@ -145,7 +152,7 @@ class RestClient:
 
     async def _apply(self, manifest: Manifest, subresource: str, manager: str) -> Manifest:
         kind, namespace, name = _identity(manifest)
-        query = {"fieldManager": manager, "force": "true"}
+        query = {"fieldManager": manager, "force": "true", **UNCHECKED}
         return await self._send(
             "patch", "PATCH", kind, namespace, name, subresource, query=query, body=manifest, content_type=APPLY_PATCH
         )
@@ -211,7 +218,7 @@ class RestClient:
             request.method,
             self._api.configuration.host + request.target,
             headers=headers,
-            body=request.body,
+            body=_encoded(request),
             _request_timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS, sock_connect=CONNECT_TIMEOUT_SECONDS),
         )
         return response.status, _seconds(response.headers.get("Retry-After")), await response.read()
@@ -221,6 +228,11 @@ def _identity(manifest: Manifest) -> tuple[Kind, str, str]:
     metadata = manifest["metadata"]
     kind = kind_of(manifest["apiVersion"], manifest["kind"])
     return kind, metadata.get("namespace", ""), metadata["name"]
+
+
+def _encoded(request: _Request) -> Manifest | bytes | None:
+    """An apply as bytes; all else is encoded by the transport."""
+    return msgspec.json.encode(request.body) if request.content_type == APPLY_PATCH else request.body
 
 
 def _seconds(retry_after: str | None) -> float:

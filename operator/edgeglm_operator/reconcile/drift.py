@@ -40,7 +40,7 @@ Path = tuple[str, ...]
 
 def drift(live: Mapping[str, Any], intent: Mapping[str, Any]) -> str | None:
     """The path of the first field in which the live object departs from the intent."""
-    path = _of_map(live, intent, ())
+    path = _of_map(live, intent, "")
     return None if path is None else ".".join(path).replace(".[", "[")
 
 
@@ -50,7 +50,7 @@ def list_in_the_way(live: Mapping[str, Any], intent: Mapping[str, Any]) -> dict[
     Server-side apply merges lists item by item, so that somebody else's item can make ours impossible: a second port
     of the same name, say. Replaced as a whole, the list is ours again.
     """
-    path = _of_map(live, intent, ()) or ()
+    path = _of_map(live, intent, "") or ()
     fields = tuple(takewhile(lambda field: not field.startswith("["), path))
     if len(fields) == len(path):
         return None
@@ -59,52 +59,51 @@ def list_in_the_way(live: Mapping[str, Any], intent: Mapping[str, Any]) -> dict[
     return patch
 
 
-def _of_value(live: Any, intent: Any, path: Path) -> Path | None:  # noqa: ANN401 - the shape of JSON
-    match intent:
-        case dict():
-            return _of_map(live, intent, path) if isinstance(live, Mapping) else path
-        case list() | tuple():
-            return _of_list(live, intent, path) if isinstance(live, Sequence) else path
-        case _:
-            return None if _is_same(live, intent, path) else path
+def _of_value(live: Any, intent: Any, name: str, within: str) -> Path | None:  # noqa: ANN401 - the shape of JSON
+    """The way on from here to the first departure; empty when it is here."""
+    if isinstance(intent, dict):
+        return _of_map(live, intent, name) if isinstance(live, dict) else ()
+    if isinstance(intent, list | tuple):
+        return _of_list(live, intent, name) if isinstance(live, list | tuple) else ()
+    return None if _is_same(live, intent, (within, name)) else ()
 
 
-def _of_map(live: Mapping[str, Any], intent: Mapping[str, Any], path: Path) -> Path | None:
-    if _WHOLE.intersection(path[-1:]) and set(live) != set(intent):
-        return path
+def _of_map(live: Mapping[str, Any], intent: Mapping[str, Any], name: str) -> Path | None:
+    if name in _WHOLE and live.keys() != intent.keys():
+        return ()
     for key, wanted in intent.items():
         if key not in live:
             # The server leaves out what is empty.
-            found = None if wanted in (None, "", [], {}, ()) else (*path, key)
+            found: Path | None = None if wanted in (None, "", [], {}, ()) else ()
         elif type(wanted) is str and live[key] == wanted:
             continue  # most fields are text, and this is a tenth of the way through the functions below
         else:
-            found = _of_value(live[key], wanted, (*path, key))
-        if found:
-            return found
+            found = _of_value(live[key], wanted, key, name)
+        if found is not None:
+            return (key, *found)
     return None
 
 
-def _of_list(live: Sequence[Any], intent: Sequence[Any], path: Path) -> Path | None:
-    for keys in _LIST_KEYS.get(path[-1], ()):
-        if all(isinstance(item, Mapping) and keys[0] in item for item in intent):
-            return _of_keyed(live, intent, path, keys)
+def _of_list(live: Sequence[Any], intent: Sequence[Any], name: str) -> Path | None:
+    for keys in _LIST_KEYS.get(name, ()):
+        if all(isinstance(item, dict) and keys[0] in item for item in intent):
+            return _of_keyed(live, intent, keys)
     if len(live) != len(intent):
-        return path
-    pairs = enumerate(zip(live, intent, strict=True))
-    return next((found for index, pair in pairs if (found := _of_value(*pair, (*path, f"[{index}]")))), None)
+        return ()
+    for index, (there, wanted) in enumerate(zip(live, intent, strict=True)):
+        found = _of_value(there, wanted, "", name)
+        if found is not None:
+            return (f"[{index}]", *found)
+    return None
 
 
-def _of_keyed(
-    live: Sequence[Any], intent: Sequence[Mapping[str, Any]], path: Path, keys: tuple[str, ...]
-) -> Path | None:
-    there = {_identity(item, keys): item for item in live if isinstance(item, Mapping)}
+def _of_keyed(live: Sequence[Any], intent: Sequence[Mapping[str, Any]], keys: tuple[str, ...]) -> Path | None:
+    there = {_identity(item, keys): item for item in live if isinstance(item, dict)}
     for item in intent:
         identity = _identity(item, keys)
-        where = (*path, f"[{identity[0]}]")
-        found = _of_map(there[identity], item, where) if identity in there else where
-        if found:
-            return found
+        found = _of_map(there[identity], item, "") if identity in there else ()
+        if found is not None:
+            return (f"[{identity[0]}]", *found)
     return None
 
 
@@ -112,9 +111,9 @@ def _identity(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]
     return tuple(item.get(key, _KEY_DEFAULTS.get(key)) for key in keys)
 
 
-def _is_same(live: Any, intent: Any, path: Path) -> bool:  # noqa: ANN401 - the shape of JSON
+def _is_same(live: Any, intent: Any, names: Path) -> bool:  # noqa: ANN401 - the shape of JSON
     if live == intent and isinstance(live, bool) == isinstance(intent, bool):
         return True
-    if not _QUANTITIES.intersection(path[-2:]):
+    if not _QUANTITIES.intersection(names):
         return False
     return number_of(live) == number_of(intent) is not None

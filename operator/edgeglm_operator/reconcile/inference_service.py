@@ -229,8 +229,8 @@ async def want_edge(scope: Scope) -> None:
 async def prune(scope: Scope) -> None:
     """Remove what is no longer wanted. A node that the store misses may be there all the same: they are listed anew."""
     kinds = (*CHILD_KINDS, *(kind for kind in OPTIONAL_CHILD_KINDS if kind in scope.world.store.offered))
-    present = (child for kind in kinds for child in _children_of(scope, kind))
-    if all(_keeps(scope, child) for child in present):
+    unasked = (child for kind in kinds for child in _unasked(scope, kind))
+    if all(_keeps(scope, child) for child in unasked):
         return
     await scope.world.lister.list(NODES)
     scope.wanted |= {identity_of(wish.made) for wish in _edge_wishes(scope)}
@@ -432,10 +432,14 @@ def _keeps(scope: Scope, live: Manifest) -> bool:
     return identity_of(live) in scope.wanted
 
 
-def _children_of(scope: Scope, kind: Kind) -> Iterator[Manifest]:
+def _unasked(scope: Scope, kind: Kind) -> Iterator[Manifest]:
+    """Its children of a kind that are not asked for; those that are need not be unpacked."""
     metadata = scope.service.metadata
     table = scope.world.store.snapshots(kind)
-    for snapshot in table.owned_by(metadata.namespace, labels.SERVICE, metadata.name):
+    for name in table.names_owned_by(metadata.namespace, labels.SERVICE, metadata.name):
+        snapshot = None if (kind, name) in scope.wanted else table.get(*name)
+        if snapshot is None:
+            continue
         child = snapshot.unpack()
         owner = controller_of(child)
         # KEDA copies our labels to the autoscaler that it makes, which is not ours for that.

@@ -77,8 +77,8 @@ async def test_an_apply_is_what_the_api_asks_for(server: Server, client: RestCli
     request = server.seen[0]
 
     assert (request.method, request.path) == ("PATCH", "/api/v1/namespaces/ns/configmaps/a")
-    assert dict(request.query) == {"fieldManager": "edgeglm-operator", "force": "true"}
-    assert request.headers["Content-Type"] == "application/apply-patch+yaml"
+    assert dict(request.query) == {"fieldManager": "edgeglm-operator", "force": "true", "fieldValidation": "Ignore"}
+    assert request.headers["Content-Type"].partition(";")[0] == "application/apply-patch+yaml"
     assert request.headers["Authorization"] == "Bearer secret"
     assert request.headers["User-Agent"] == "edgeglm-operator"
     assert server.bodies == [MANIFEST]
