@@ -27,7 +27,7 @@ from edgeglm_agent.control.dead_cli import add_dead_parser, dead
 from edgeglm_agent.control.findings_cli import add_findings_parser, findings
 from edgeglm_agent.health.json_log import log_json
 from edgeglm_agent.health.server import DEFAULT_LISTEN
-from edgeglm_agent.mqtt.receiver import CLIENTS
+from edgeglm_agent.mqtt.receiver import CLIENTS, DEFAULT_RECEIVE
 from edgeglm_agent.rehearse.cli import add_rehearsal_parsers, record, replay
 from edgeglm_agent.report.options import add_report_options, sender_from
 from edgeglm_agent.spool.ledger import LedgerTooNew
@@ -125,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     runs.add_argument(
         "--receive",
-        default="Each",
+        default=DEFAULT_RECEIVE,
         choices=list(CLIENTS),
         help="how messages are taken from a broker: one by one, or in batches, which is faster; default: %(default)s",
     )

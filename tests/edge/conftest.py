@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edgeglm_agent.mqtt.receiver import DEFAULT_RECEIVE
 from edgeglm_api.bundle import Broker as BrokerRules
 from edgeglm_api.bundle import Bundle, Endpoint, Graph
 from tests.cluster.broker import Broker
@@ -53,7 +54,7 @@ each_way = pytest.mark.parametrize("receive", ["Each", "Batches"])
 @pytest.fixture
 def receive() -> str:
     """How the agent takes messages, where the test does not say."""
-    return "Each"
+    return DEFAULT_RECEIVE
 
 
 @pytest.fixture

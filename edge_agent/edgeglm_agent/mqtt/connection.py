@@ -8,6 +8,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +25,6 @@ from edgeglm_agent.mqtt.dialect import Dialect, Publication
 from edgeglm_agent.mqtt.drops import DROPPED_TOPIC, Drops
 from edgeglm_agent.mqtt.failure import ConnectionFailed, Reason, failure_of, refusal
 from edgeglm_agent.mqtt.receiver import CLIENTS, BatchClient, Receive
-from edgeglm_agent.mqtt.sieve import Sieve
 from edgeglm_agent.mqtt.sift import Sifted
 from edgeglm_agent.spool.entry import Connected, Disconnected, Message
 from edgeglm_agent.spool.handoff import Handed, Handoff
@@ -188,7 +188,8 @@ class Connection:
     def abandon(self) -> None:
         """Leave at once, from any thread: nothing of this connection is taken or acknowledged any more."""
         self._live.clear()
-        self._client.disconnect()
+        with suppress(*_GONE):
+            self._client.disconnect()
 
     def _make_client(self, credentials: Credentials, kind: type[Client]) -> Client:
         hello = self._hello
@@ -204,7 +205,7 @@ class Connection:
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         if isinstance(client, BatchClient):
-            client.on_batch = self._on_batch
+            client.on_batch = partial(self._on_batch, client)
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = self._on_unsubscribe
@@ -237,8 +238,8 @@ class Connection:
         acknowledge = partial(client.ack, message.mid, 1) if message.qos else None
         self._hand_over(lambda: [self._entry(_sifted(message))], acknowledge)
 
-    def _on_batch(self, sieve: Sieve, batch: list[Sifted]) -> None:
-        self._hand_over(lambda: self._entries(batch), partial(sieve.acknowledge, batch))
+    def _on_batch(self, client: BatchClient, batch: list[Sifted]) -> None:
+        self._hand_over(lambda: self._entries(batch), lambda: client.acknowledge([said.packet_id for said in batch]))
 
     def _hand_over(self, entries: Callable[[], list[Message]], acknowledge: Callable[[], object] | None) -> None:
         if not self._live.is_set():
@@ -259,7 +260,9 @@ class Connection:
         try:
             acknowledge()
         except _GONE:
-            log.debug("an acknowledgement came too late for its connection")
+            # Either the connection is gone, or the broker takes none: a later one must not overtake it.
+            log.debug("%s did not take an acknowledgement", self._hello.broker)
+            self.abandon()
 
     def _entries(self, batch: list[Sifted]) -> list[Message]:
         """Return what came together; none of it is too large, since it was sifted."""

@@ -16,7 +16,7 @@ from edgeglm_agent.mqtt.dialect import Dialect, Mqtt5, Mqtt311, Publication
 from edgeglm_agent.mqtt.drops import Drops
 from edgeglm_agent.mqtt.failure import ConnectionFailed, ProtocolTooNew, Reason
 from edgeglm_agent.mqtt.handshake import try_handshake
-from edgeglm_agent.mqtt.receiver import Receive
+from edgeglm_agent.mqtt.receiver import DEFAULT_RECEIVE, Receive
 from edgeglm_agent.mqtt.subscriptions import Subscriptions
 from edgeglm_agent.spool.handoff import Handoff
 
@@ -37,7 +37,7 @@ class Session:
         handoff: Handoff,
         clock: Clock,
         *,
-        receive: Receive = "Each",
+        receive: Receive = DEFAULT_RECEIVE,
     ) -> None:
         self.hello = hello
         self._receive = receive

@@ -7,7 +7,8 @@ As its own wrapper for websockets is, this is between it and the network, and pa
 
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from edgeglm_agent.mqtt.sift import Sifted, passed_on, sift
@@ -73,16 +74,27 @@ class Sieve:
                 self._send_acks()
             return sent
 
-    def acknowledge(self, batch: list[Sifted]) -> None:
-        """Acknowledge a batch, from any thread; raises OSError when the connection is gone, or takes no more.
+    @property
+    def owes(self) -> bool:
+        """Whether acknowledgements wait for a network that takes them."""
+        return bool(self._acks)
 
-        What the network does not take now goes with what is sent next, at the latest with paho's next ping.
+    def acknowledge(self, packet_ids: Iterable[int]) -> None:
+        """Acknowledge in this order, from any thread; raises OSError when the connection is gone, or takes no more.
+
+        What the network does not take now goes before all that is sent next.
         """
-        acks = b"".join([b"\x40\x02" + each.packet_id.to_bytes(2) for each in batch])
+        acks = b"".join([b"\x40\x02" + packet_id.to_bytes(2) for packet_id in packet_ids])
         with self._turn:
             if len(self._acks) > MAX_WAITING_ACK_BYTES:
                 raise OSError("the broker takes no acknowledgements")
             self._acks += acks
+            if not self._midway:
+                self._send_acks()
+
+    def settle(self) -> None:
+        """Send the acknowledgements that wait, as far as the network takes them; of its end the next read tells."""
+        with self._turn, suppress(OSError):
             if not self._midway:
                 self._send_acks()
 
@@ -100,23 +112,20 @@ class Sieve:
         self._socket.setblocking(flag)
 
     def _find(self) -> None:
-        """Look for a packet of paho's, in what is here and in one read more; raises BlockingIOError."""
-        if not self._looked:
-            self._sift()
-        if not self._passing:
+        """Look for a packet of paho's, in what is here or else in one read more; raises BlockingIOError."""
+        if self._looked:
             self._read()
-            self._sift()
+        self._sift()
         if not self._passing:
             raise BlockingIOError
 
     def _sift(self) -> None:
-        while True:
-            batch, self._at = sift(self._data, self._at, properties=self._properties, most=BATCH_MESSAGES)
-            if not batch:
-                break
+        """Take one batch, and not all that there are: each may wait for room, and paho has a keep-alive to look at."""
+        batch, self._at = sift(self._data, self._at, properties=self._properties, most=BATCH_MESSAGES)
+        if batch:
             self._take(batch)
         self._passing = passed_on(self._data, self._at)
-        self._looked = not self._passing
+        self._looked = not self._passing and (not batch or self._at == len(self._data))
 
     def _read(self) -> None:
         with self._turn:
