@@ -11,6 +11,8 @@ from edgeglm_agent.moment import NANOS_PER_SECOND
 
 MAX_COUNTERS: Final = 8192
 """Of a partition; beyond it the one that was not heard for longest is forgotten, and begins anew."""
+_BETWEEN: Final = "\x1f"
+"""No id has it: ids are printable."""
 
 
 class Count(msgspec.Struct, frozen=True, array_like=True):
@@ -48,6 +50,11 @@ def rated(observation: Observation, counters: Counters) -> tuple[Observation, li
     return msgspec.structs.replace(observation, readings=tuple(readings)), refused
 
 
+def counted(key: str) -> str:
+    """Return the entity of a counter that is remembered under this key."""
+    return key.split(_BETWEEN)[1]
+
+
 def _rate_per_second(before: Count, now: Count) -> float:
     """A counter that went down began anew at zero, as a meter does when it is exchanged or restarted."""
     grown = now.value - before.value if now.value >= before.value else now.value
@@ -62,4 +69,4 @@ def _remember(counters: Counters, key: str, count: Count) -> None:
 
 
 def _key(observation: Observation, reading: Reading) -> str:
-    return f"{observation.source}\x1f{observation.entity.id}\x1f{reading.property}"
+    return _BETWEEN.join((observation.source, observation.entity.id, reading.property))

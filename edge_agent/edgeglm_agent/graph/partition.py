@@ -7,14 +7,15 @@ closes what is open; that clock is the one in the raw log, so a replay closes th
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
 
 import msgspec
 
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.graph.baseline import Baseline
-from edgeglm_agent.graph.counter import Count
+from edgeglm_agent.graph.counter import Count, counted
 from edgeglm_agent.graph.detect import Baselines, learned
 from edgeglm_agent.graph.evidence import Evidence
 from edgeglm_agent.graph.hysteresis import Breaching, Holdings, go_on
@@ -83,6 +84,8 @@ class Partition(msgspec.Struct):
 
     watermark_ns: int = _BEGINNING
     series: dict[str, Series] = {}
+    known: dict[str, int] = {}
+    """Everybody of whom anything below is kept, and the end of the last window that heard of them."""
     panes: dict[int, dict[int, Pane]] = {}
     """Era to number of the slice to pane."""
     past: dict[int, dict[int, Pane]] = {}
@@ -118,6 +121,24 @@ class Partition(msgspec.Struct):
             self.series[key] = Series(observation.event_ns, arrived_ns, rare)
             return None
         return known.hear(observation.event_ns, arrived_ns)
+
+    def remember(self, window: Window) -> None:
+        """Note who was heard of in a window."""
+        for entity in window.pane.entities:
+            self.known[entity] = max(self.known.get(entity, 0), window.end_ns)
+
+    def forget(self, gone: AbstractSet[str]) -> None:
+        """Forget all that is known of entities that are not heard."""
+        of_entities: tuple[dict[str, Any], ...] = (
+            *(self.known, self.baselines, self.in_states, self.tracks.series, self.holders),
+            *self.expected.values(),
+        )
+        for each in of_entities:
+            for entity in gone & each.keys():
+                del each[entity]
+        going_on = {entity: held for entity, held in self.breaching.series.items() if entity not in gone}
+        self.breaching = Breaching(self.breaching.era, going_on)
+        self.counters = {key: count for key, count in self.counters.items() if counted(key) not in gone}
 
     def listen_again(self, now_ns: int) -> None:
         """Let every series' silence begin anew: while we could not hear, theirs was not silence.

@@ -111,12 +111,16 @@ def _graphs(status: Status) -> Iterator[Metric]:
         "edgeglm_agent_escalated", "Answers for which the cloud was asked, too.", labels=["graph", "because"]
     )
     findings = CounterMetricFamily("edgeglm_agent_findings", "What became of findings.", labels=["graph", "event"])
+    forgotten = CounterMetricFamily(
+        "edgeglm_agent_forgotten", "What was silent for longest, where there was too much.", labels=["graph", "what"]
+    )
     books = status.books
     for family, found in (
         (windows, books.windows),
         (answers, books.answers),
         (escalated, books.escalated),
         (findings, books.findings),
+        (forgotten, books.forgotten),
     ):
         for graph, counts in found.items():
             for label, n in counts.items():

@@ -57,6 +57,8 @@ class BooksStatus(msgspec.Struct, frozen=True, rename="camel"):
     """Graph to what became of findings; `held` counts answers that were not sent, since nothing in them was new."""
     waiting_dropped: dict[str, dict[str, int]]
     """Graph to requests and answers that the site's policy has dropped, as `requests.SpoolFull` and the like."""
+    forgotten: dict[str, dict[str, int]] = {}
+    """Graph to what was not heard for longest where too much was to be remembered, as `entities`."""
 
 
 class DeadLetterStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -195,6 +197,7 @@ def books_status(
         escalated=_by_graph(counts, entries.ESCALATED, names),
         findings=_by_graph(counts, "findings.", names),
         waiting_dropped=_by_graph(counts, entries.WAITING_DROPPED, names),
+        forgotten=_by_graph(counts, entries.FORGOTTEN, names),
     )
 
 

@@ -39,6 +39,7 @@ def learn(name: str, partition: Partition, era: Era, numbers: list[int]) -> int:
     """Learn what is usual from windows that nothing changes any more; return how many of them end before their time."""
     windows = partition.settle(name, era.number, era.span, numbers)
     for window in windows:
+        partition.remember(window)
         derive(window.pane, era.derivations)
         # Only for what is usual in them: all else that holds was told when the window closed.
         states = states_in(partition.holders, window.start_ns, window.end_ns) if era.operating else {}

@@ -9,6 +9,7 @@ import msgspec
 from edgeglm_agent.decode.refused import Reason
 from edgeglm_agent.decode.topic import MAX_KNOWN_TOPIC_CHARS, MAX_KNOWN_TOPICS
 from edgeglm_agent.findings.obey import Said
+from edgeglm_agent.graph.absent import absent_beyond
 from edgeglm_agent.graph.loose import MAX_READINGS
 from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.relations import Relations
@@ -138,6 +139,14 @@ class Fold:
         """Let books, and what is pending, be as if all had come the long way: for who looks at those alone."""
         for graph in self.graphs.values():
             graph.account()
+
+    def forget_absent(self) -> None:
+        """Forget who was not heard for longest, as far as too many are remembered; after windows have taught."""
+        partitions = {
+            (uid, name): each for uid, graph in self.graphs.items() for name, each in graph.partitions.items()
+        }
+        for (uid, name), absent in absent_beyond(partitions, lambda uid: self.graphs[uid].named).items():
+            self.graphs[uid].forget(name, absent)
 
     def drop(self, first: int, dropped: Sequence[Entry], reason: str) -> list[Closed]:
         """Pass over entries, as the policy of the spool says, and return the windows that are closed all the same.
@@ -362,4 +371,8 @@ def _nodes(body: bytes | None) -> Nodes:
 
 
 def _partition(body: bytes) -> Partition:
-    return msgspec.json.decode(body, type=Partition)
+    partition = msgspec.json.decode(body, type=Partition)
+    if not partition.known:  # as of a release that did not note it
+        remembered = partition.baselines.keys() | partition.in_states.keys() | partition.holders.keys()
+        partition.known = dict.fromkeys(sorted(remembered), partition.watermark_ns)
+    return partition

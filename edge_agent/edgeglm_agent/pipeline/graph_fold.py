@@ -3,6 +3,7 @@
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -64,6 +65,11 @@ class GraphFold:
     def uid(self) -> str:
         """The identity of the graph, which outlives changes of its rules."""
         return self.rules.uid
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The entities that are known beforehand."""
+        return frozenset(node.id for node in self.rules.topology.nodes)
 
     def take(self, source: str, message: Message, *, again: bool = False) -> list[Closed]:
         """Fold one message of a source in, or one from before again, and return the windows that it closes."""
@@ -171,6 +177,12 @@ class GraphFold:
     def count(self, source: str, entry: str, n: int = 1) -> None:
         """Count for a source of this graph."""
         self._books.add(self.uid, source, entry, n)
+
+    def forget(self, name: str, absent: AbstractSet[str]) -> None:
+        """Forget entities of a partition that are not heard now."""
+        self.partitions[name].forget(absent)
+        self.touched.add(name)
+        self.count("", entries.FORGOTTEN + entries.ENTITIES, len(absent))
 
     def holds(self, source: str, message: Message) -> bool:
         """Tell whether what a message says holds until something else is said: without it, what follows is wrong."""
@@ -335,6 +347,7 @@ class GraphFold:
         return closed
 
     def _closed(self, window: Window, era: Era, partition: Partition) -> Closed:
+        partition.remember(window)  # before those join it who are only missed, or known by what holds
         whole = self.whereabouts.close(window, era)
         derive(whole.pane, era.derivations)
         whole = msgspec.structs.replace(whole, held=partition.breach(era.number, whole.pane))

@@ -7,7 +7,7 @@ which the raw log is released.
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Final
 
@@ -223,7 +223,7 @@ class Pipeline:
             log.error("%d entries of the raw log before %d are lost to damage", chunk.lost, chunk.first)
             self.fold.books.add("", "", entries.LOST, chunk.lost)
 
-    def _judge(self, closed: Iterable[Closed]) -> None:
+    def _judge(self, closed: Sequence[Closed]) -> None:
         for item in closed:
             if not self._judged:
                 self._judged_ns = self._clock()
@@ -233,6 +233,8 @@ class Pipeline:
                 item.era.rules.uid, "", WINDOWS + (REVISED if judged.request.revision else judged.verdict)
             )
             self._judged.append(judged)
+        if closed:
+            self.fold.forget_absent()
 
     def _told_due(self) -> bool:
         """Tell whether windows that were closed are to be told now; while there is a backlog, several are at once."""

@@ -56,6 +56,7 @@ class Machine:
         return [msgspec.json.decode(body) for (body,) in rows]
 
     def books(self) -> dict[tuple[str, str, str], int]:
+        self.pipeline.fold.settle()
         counts = self.pipeline.fold.books.all()
         assert imbalance(counts, self.pipeline.fold.pending()) == {}
         return counts

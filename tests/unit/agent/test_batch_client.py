@@ -87,7 +87,7 @@ def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
     pair = Pair(monkeypatch)
     yield pair
     pair.broker.close()
-    pair.client.loop(timeout=0.1)
+    pair.turn_until(lambda: pair.client.socket() is None)
 
 
 def acks(*packet_ids: int) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeglm_agent.graph import absent
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.fold import Fold
 from edgeglm_agent.pipeline.lanes import Read
@@ -169,6 +170,8 @@ def told(fold: Fold, bundle: Bundle, entries: Sequence[Entry]) -> list[Any]:
         taken, closed = fold.take_some(1 + at, entries[at:])
         at += taken
         said += [(at, each.window, each.made, each.belated_ns) for each in closed]
+        if closed:
+            fold.forget_absent()
     fold.settle()
     graph = fold.graphs[bundle.graphs[0].uid]
     return [*said, fold.books.all(), fold.books.letters, fold.pending(), fold.state, graph.partitions, graph.touched]
@@ -202,6 +205,14 @@ def shortly(bundle: Bundle, entries: Sequence[Entry]) -> int:
 @given(streams)
 def test_both_ways_come_to_the_same(bundle: Bundle, stream: list[tuple[Entry, int]]) -> None:
     assert_same(bundle, as_arrived(stream))
+
+
+@settings(max_examples=60)
+@given(streams)
+def test_both_ways_forget_the_same(stream: list[tuple[Entry, int]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(absent, "MAX_ABSENT", 1)
+        assert_same(BUNDLES["plain"], as_arrived(stream))
 
 
 def steady(seconds: int) -> list[Entry]:
