@@ -108,6 +108,62 @@ def test_a_clock_that_is_set_right_is_followed(site: EdgeSite, tmp_path: Path) -
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize("off_by_seconds", [-50 * 365 * 24 * HOUR])
+def test_a_machine_that_starts_in_another_year_serves_again_once_its_clock_is_set(
+    site: EdgeSite, tmp_path: Path, off_by_seconds: int
+) -> None:
+    """As a gateway without a battery: what comes before its time server is set aside and kept, and nothing else."""
+    clock = WallClock(tmp_path, site.agent)
+    patient = msgspec.structs.replace(a_graph().reasoning, fresh_for_seconds=3000)
+    site.agent.configure(site.bundle(a_graph(reasoning=patient)))
+    site.agent.start()
+    listener, sensors = site.listener(), site.sensors()
+    start = recent(600)
+    before = Stream(sensors, start, 20)
+    before.start()
+    before.join(60)
+    wait_for(lambda: site.agent.received() == sensors.published and site.agent.settled(), "not settled")
+    known = sensors.published
+    site.agent.kill()
+    clock.set(off_by_seconds=off_by_seconds)
+    site.agent.start()
+    for second in range(20):
+        sensors.send(start + 20 + second, 2.0)
+    sensors.flush()
+    wait_for(lambda: site.agent.received() == sensors.published, "not received")
+    (book,) = site.agent.told()["books"]["sources"]
+    assert (book["dead"], book["received"]) == ({"skew": sensors.published - known}, sensors.published)
+
+    clock.set(off_by_seconds=0)
+    recovery = Recovery(f"killed, started with the clock off by {off_by_seconds} s, and the clock is set right")
+    with recovery:
+        followed = f"the clock is set by {-off_by_seconds:+d} s"
+        moments = iter(range(start + 40, start + 400))
+
+        def followed_what_is_refused() -> bool:
+            sensors.send(next(moments), 2.0)
+            sensors.flush()
+            return followed in site.agent.log.read_text()
+
+        wait_for(followed_what_is_refused, "does not follow", seconds=120)
+    wait_for(lambda: site.agent.received() == sensors.published, "not received")
+    dead = site.agent.told()["books"]["sources"][0]["dead"]["skew"]
+    assert dead >= 20
+    after = Stream(sensors, start + 500, 30)
+    after.start()
+    after.join(60)
+    wait_for(lambda: site.agent.received() == sensors.published and site.agent.settled(), "not settled")
+    wait_for(lambda: set(listener.windows()) >= before.expected | after.expected, "answers are missing")
+
+    assert {answer["status"] for answer in listener.asked} == {"Ok"}
+    (book,) = site.agent.told()["books"]["sources"]
+    assert (book["windowed"], book["late"], book["dead"]) == (sensors.published - dead, 0, {"skew": dead})
+    listener.assert_no_contradiction()
+    site.agent.assert_books_balance()
+    recovery.tell(messages=sensors.published, deadLetters=dead, lost=0, late=0, contradictions=0)
+
+
+@pytest.mark.timeout(240)
 def test_one_fast_clock_is_set_aside_and_holds_nobody_up(site: EdgeSite) -> None:
     """A sensor an hour ahead: its readings are dead letters, and windows close as if it were not there."""
     site.agent.configure(site.bundle())

@@ -14,7 +14,7 @@ from edgeglm_agent.graph.derive import derive
 from edgeglm_agent.graph.lag import Lag
 from edgeglm_agent.graph.loose import Loose
 from edgeglm_agent.graph.pane import Pane
-from edgeglm_agent.graph.partition import Partition
+from edgeglm_agent.graph.partition import Partition, series_key
 from edgeglm_agent.graph.silence import heard_late, newly_missed
 from edgeglm_agent.graph.window import Window
 from edgeglm_agent.moment import NANOS_PER_SECOND
@@ -28,6 +28,7 @@ from edgeglm_agent.pipeline.era import Era, EraState
 from edgeglm_agent.pipeline.lane import Lane, Leading
 from edgeglm_agent.pipeline.observe import observe
 from edgeglm_agent.pipeline.pack_lane import PackLane
+from edgeglm_agent.pipeline.unbelieved import Unbelieved
 from edgeglm_agent.pipeline.whereabouts import Whereabouts
 from edgeglm_agent.spool.entry import Message
 from edgeglm_api.bundle import Graph
@@ -54,6 +55,7 @@ class GraphFold:
         self.touched = whereabouts.touched
         self._books = books
         self.loose = Loose()
+        self.unbelieved = Unbelieved()
         self._lag = Lag()
 
     @property
@@ -222,6 +224,7 @@ class GraphFold:
         # By whose word it comes or goes, the entity itself was not heard, and no clock but ours has gone on.
         heard = not observation.holds
         if heard and not self.eras[-1].believes(observation.event_ns, arrived_ns):
+            self.unbelieved.note(series_key(observation), observation.event_ns, arrived_ns)
             raise Refused(Reason.SKEW)
         kind = "State" if observation.holds else era.kind_of(observation.source)
         name = self._note(era, observation) if kind == "Relation" else self.whereabouts.of(era, observation)

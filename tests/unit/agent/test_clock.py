@@ -9,12 +9,16 @@ import pytest
 
 from edgeglm_agent.clock import JUMP_SECONDS, SteadyClock
 from edgeglm_agent.moment import NANOS_PER_SECOND
+from edgeglm_agent.pipeline import unbelieved
+from edgeglm_agent.pipeline.fold import Fold
 from edgeglm_agent.pipeline.judge import Site
 from edgeglm_agent.pipeline.pipeline import Pipeline
+from edgeglm_agent.spool.checkpoints import Snapshot
 from edgeglm_agent.spool.entry import ClockSet, Entry
 from edgeglm_agent.spool.spool import Spool
 from edgeglm_agent.timekeeper import PATIENCE_SECONDS, Timekeeper, Verdict, verdict
-from tests.edge.bundles import SITE_UID, a_bundle
+from tests.edge.bundles import GRAPH_UID, SITE_UID, a_bundle
+from tests.unit.agent.observations import a_message
 
 HOUR = 3600 * NANOS_PER_SECOND
 START = 1_700_000_000 * NANOS_PER_SECOND
@@ -156,3 +160,16 @@ async def test_it_is_told_once_what_the_matter_is(keeping: Keeping, caplog: pyte
         "the readings do not bear it out: time goes on as before",
         "the machine's clock is back",
     ]
+
+
+def test_who_is_not_believed_bears_witness_as_well_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that started in another year believes nobody: without them nobody could tell that its clock is right."""
+    monkeypatch.setattr(unbelieved, "MAX_WITNESSES", 2)
+    fold = Fold(Snapshot(1, b"", {}, {}))
+    fold.apply(a_bundle())
+    for number in range(3):
+        fold.take(number + 1, a_message(at=5000.0 + number, arrived=1000.0 + number, machine=f"m{number}"))
+
+    assert fold.leads_ns(0) == [4000 * NANOS_PER_SECOND] * 2
+    assert fold.leads_ns(1002 * NANOS_PER_SECOND) == [4000 * NANOS_PER_SECOND]
+    assert not fold.graphs[GRAPH_UID].partitions
