@@ -91,6 +91,9 @@ bench-asking: $(READY) ## what the agent makes of an engine that bears far less 
 bench-soak: $(READY) ## whether the agent grows over a long stream: MINUTES=60 for long
 	$(BIN)/python -m bench.agent_soak $(if $(MINUTES),--minutes $(MINUTES))
 
+bench-live: $(READY) ## whether the agent keeps up with a steady stream: RATE=40000 MINUTES=10
+	$(BIN)/python -m bench.agent_live $(if $(RATE),--rate $(RATE)) $(if $(MINUTES),--minutes $(MINUTES))
+
 bench-batching: $(READY) ## sensor messages a second that become questions, beside one request a message
 	$(BIN)/python -m bench.agent_batching
 
@@ -109,4 +112,4 @@ bench-prompt: $(READY) ## what a question costs a vLLM beside compact JSON: ENDP
 demo: parts ## the whole system on this machine, from a custom resource to an answer (KEEP=1 leaves it running)
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-stages bench-asking bench-soak bench-batching bench-tokens bench-prompt eval faults screenshots demo
+.PHONY: help setup lint type format test-fast test golden record lock figures parts engine images cluster-up cluster-down bench-operator bench-agent bench-stages bench-asking bench-soak bench-live bench-batching bench-tokens bench-prompt eval faults screenshots demo

@@ -21,8 +21,6 @@ with every figure.
 
 import argparse
 import json
-import os
-import platform
 import sqlite3
 import subprocess
 import sys
@@ -45,6 +43,7 @@ from bench.ingest.node_red import NodeRed, install
 from bench.ingest.publisher import publish
 from bench.ingest.senml import CHANNEL_NAMES, CHANNELS, DEVICES, RECORDS, SECONDS_A_PACK, SenmlLoad
 from bench.ingest.source import STATES
+from bench.machine import cpu_seconds, machine, rss_mib
 from edgeglm_api.bundle import Broker as BrokerRules
 from edgeglm_api.bundle import Bundle, Limits, Reasoning
 from edgeglm_api.sensor_graph import (
@@ -70,7 +69,6 @@ BOUND_SECONDS: Final = 3600
 MOST_WINDOWS: Final = 1500
 """All of them wait for an engine that is not there, and the agent stops reading when 2,000 requests wait."""
 LOOK_SECONDS: Final = 0.5
-TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 AGENTS: Final = {"agent": "Each", "agentBatches": "Batches"}
 """What figures begin with, and how messages are taken."""
@@ -128,7 +126,7 @@ def measure(folder: Path, broker: Broker, agents: dict[str, AgentProcess], optio
         began = time.monotonic()
         publish(broker.host, broker.port, load)
         publishing = messages / (time.monotonic() - began)
-    figures: Figures = {"machine": _machine(), "messages": messages, "entities": options.entities}
+    figures: Figures = machine() | {"messages": messages, "entities": options.entities}
     figures |= {"publishedPerSecond": round(publishing), **started}
     for name, (_, drain) in peers.items():
         with step(name):
@@ -161,7 +159,7 @@ def measure_senml(broker: Broker, agent: AgentProcess, window_seconds: int) -> F
                 "senmlReadingsPerSecond": round(readings / leg.seconds),
                 "senmlCpuMicrosecondsAReading": round(leg.cpu / readings * 1e6, 2),
                 "senmlSeries": DEVICES * CHANNELS,
-                "senmlRssMiB": round(_rss_mib(agent), 1),
+                "senmlRssMiB": rss_mib(agent.pid),
             }
     finally:
         agent.end()
@@ -235,9 +233,9 @@ def _first_start(agent: AgentProcess) -> Figures:
     wait_for(agent.ready, "not ready")
     ready = time.monotonic() - began
     wait_for(agent.listens, "not listening")
-    idle = _rss_mib(agent)
+    idle = rss_mib(agent.pid)
     agent.stop()
-    return {"startToReadySeconds": round(ready, 2), "idleRssMiB": round(idle, 1)}
+    return {"startToReadySeconds": round(ready, 2), "idleRssMiB": idle}
 
 
 def _drain(agent: AgentProcess, messages: int) -> Figures:
@@ -257,7 +255,7 @@ def _drain(agent: AgentProcess, messages: int) -> Figures:
         "PerSecond": round(taken / seconds),
         "CpuMicroseconds": round(cpu / taken * 1e6, 1),
         "RecoverySeconds": round(recovery, 2),
-        "BusyRssMiB": round(_rss_mib(agent), 1),
+        "BusyRssMiB": rss_mib(agent.pid),
     }
 
 
@@ -271,7 +269,7 @@ class _Leg:
         wait_for(agent.ready, "not ready", seconds=60)
         self._first = before or agent.received()
         wait_for(lambda: agent.received() > self._first, "nothing comes", seconds=60)
-        self._first, self._began, self._cpu = agent.received(), time.monotonic(), _cpu_seconds(agent)
+        self._first, self._began, self._cpu = agent.received(), time.monotonic(), cpu_seconds(agent.pid)
         self.taken, self.seconds, self.cpu = 0, 0.0, 0.0
 
     def until(self, messages: int) -> None:
@@ -282,7 +280,7 @@ class _Leg:
                 raise TimeoutError(f"{received} of {messages} came")
             time.sleep(LOOK_SECONDS)
         self.taken, self.seconds = received - self._first, time.monotonic() - self._began
-        self.cpu = _cpu_seconds(self._agent) - self._cpu
+        self.cpu = cpu_seconds(self._agent.pid) - self._cpu
 
 
 def _check(agent: AgentProcess, wanted: Windows) -> int:
@@ -351,25 +349,6 @@ def senml_bundle(broker: str, window_seconds: int) -> Bundle:
     graph = a_graph(broker=BrokerRules(url=broker), sources=(source,), window=window, question=QUIET)
     limits = Limits(spool_max_bytes=1 << 34, max_concurrency=1)
     return a_bundle(graph, limits=limits, site="senml", site_uid="bench-senml")
-
-
-def _machine() -> str:
-    model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
-    return f"{os.cpu_count()} x {model.partition(':')[2].strip()}, Python {platform.python_version()}"
-
-
-def _rss_mib(agent: AgentProcess) -> float:
-    return int(_proc(agent, "statm").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def _cpu_seconds(agent: AgentProcess) -> float:
-    user, system = _proc(agent, "stat").rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / TICKS
-
-
-def _proc(agent: AgentProcess, name: str) -> str:
-    assert agent.process is not None  # noqa: S101 - started above
-    return Path(f"/proc/{agent.process.pid}/{name}").read_text()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bench.machine import machine
+from bench.machine import machine, rss_mib
 from edgeglm_api.bundle import Broker as BrokerRules
 from edgeglm_api.bundle import Endpoint, Limits
 from tests.cluster.broker import Broker
@@ -44,7 +44,6 @@ AHEAD: Final = 20_000
 """So many messages may be under way."""
 MILLION: Final = 1_000_000
 MIB: Final = 1024 * 1024
-PAGE_BYTES: Final = 4096
 
 
 class Stream(threading.Thread):
@@ -120,7 +119,7 @@ def _looks(agent: AgentProcess, *, until: float) -> Iterator[dict[str, Any]]:
         look = {
             "messages": sum(book["received"] for book in status["books"]["sources"]),
             "answers": sum(sum(each.values()) for each in status["books"]["answers"].values()),
-            "rssMiB": round(_rss_bytes(agent) / MIB, 1),
+            "rssMiB": rss_mib(agent.pid),
             "ledgerMiB": round(status["spool"]["ledgerBytes"] / MIB, 1),
             "rawMiB": round(status["spool"]["rawBytes"] / MIB, 1),
             "backlog": status["spool"]["backlog"],
@@ -147,11 +146,6 @@ def _messages(start: int, replaced_each: int) -> Iterator[tuple[str, bytes]]:
                 else:
                     rms = 9.0 if bad and machine_ == 0 else 2.0 + number % 97 / 100
                     yield topic, b'{"ts": %d, "rms": %.2f}' % (start + second, rms)
-
-
-def _rss_bytes(agent: AgentProcess) -> int:
-    pid = agent.process.pid if agent.process else 0
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
 if __name__ == "__main__":

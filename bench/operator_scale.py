@@ -36,6 +36,7 @@ from statistics import quantiles
 from typing import Any, Final
 
 from bench.kube_load import KubeLoad, Manifest
+from bench.machine import cpu_seconds, rss_mib
 from bench.same_writes import same_writes_a_second
 from tests.chart.kubectl import Kubectl
 from tests.cluster.cluster import Cluster
@@ -57,7 +58,6 @@ REST_SECONDS: Final = 60
 BOUND_SECONDS: Final = 3600
 """Of each wait, on a machine that others use as well; an operator that has ended is noticed at once."""
 RESYNC_SECONDS: Final = 600
-TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 Figures = dict[str, float | str]
 
@@ -152,7 +152,7 @@ async def _converge(load: KubeLoad, operator: OperatorProcess, namespace: str, s
     with step(f"(c) the operator makes children and status of {size} InferenceServices"):
         operator.launch()
         await _until(lambda: _leads(operator))
-        began, used = time.monotonic(), _processor_seconds(operator)
+        began, used = time.monotonic(), cpu_seconds(operator.process.pid)
         await _until(lambda: _wrote(operator, WRITES * size), every_seconds=_patience(size))
         await _until(lambda: _told(load, operator, namespace, size), every_seconds=_patience(size))
         took = time.monotonic() - began
@@ -160,9 +160,9 @@ async def _converge(load: KubeLoad, operator: OperatorProcess, namespace: str, s
     return {
         "convergedSeconds": round(took, 1),
         "writesPerSecond": round(_writes(operator) / took),
-        "processorSeconds": round(_processor_seconds(operator) - used, 1),
+        "processorSeconds": round(cpu_seconds(operator.process.pid) - used, 1),
         "requests": operator.metric("edgeglm_api_request_seconds_count"),
-        "rssMiB": round(_rss_mib(operator)),
+        "rssMiB": round(rss_mib(operator.process.pid)),
     }
 
 
@@ -189,14 +189,14 @@ async def _ready(load: KubeLoad, operator: OperatorProcess, namespace: str, size
     """From when all Deployments say that they are ready to when all services do."""
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
     with step(f"{size} Deployments are ready"):
-        began, used, wrote = time.monotonic(), _processor_seconds(operator), _writes(operator)
+        began, used, wrote = time.monotonic(), cpu_seconds(operator.process.pid), _writes(operator)
         generations = {each["metadata"]["name"]: each["metadata"]["generation"] for each in await load.items(path)}
         await load.merge_all({f"{path}/{name}/status": _serving(number) for name, number in generations.items()})
         await _until(lambda: _wrote(operator, wrote + size), every_seconds=_patience(size))
         await _until(lambda: _all_ready(load, operator, namespace, size), every_seconds=_patience(size))
         took = time.monotonic() - began
         await _until(lambda: _quiet(operator))
-    return {"readySeconds": round(took, 1), "readyProcessorSeconds": round(_processor_seconds(operator) - used, 1)}
+    return {"readySeconds": round(took, 1), "readyProcessorSeconds": round(cpu_seconds(operator.process.pid) - used, 1)}
 
 
 async def _rest(operator: OperatorProcess) -> Figures:
@@ -205,19 +205,19 @@ async def _rest(operator: OperatorProcess) -> Figures:
     The first list comes soon after the start, and what it asks for is done within a minute.
     """
     with step(f"the first full list, and {REST_SECONDS} s at rest"):
-        used, writes = _processor_seconds(operator), _writes(operator)
+        used, writes = cpu_seconds(operator.process.pid), _writes(operator)
         await _until(lambda: _listed_again(operator))
         await asyncio.sleep(RESYNC_SECONDS / 10)
         await _until(lambda: _quiet(operator))
-        listing = _processor_seconds(operator) - used
-        used = _processor_seconds(operator)
+        listing = cpu_seconds(operator.process.pid) - used
+        used = cpu_seconds(operator.process.pid)
         await asyncio.sleep(REST_SECONDS)
-        percent = 100 * (_processor_seconds(operator) - used) / REST_SECONDS
+        percent = 100 * (cpu_seconds(operator.process.pid) - used) / REST_SECONDS
     return {
         "restProcessorPercent": round(percent, 2),
         "restProcessorPercentWithLists": round(percent + 100 * listing / RESYNC_SECONDS, 2),
         "restWrites": _writes(operator) - writes,
-        "restRssMiB": round(_rss_mib(operator)),
+        "restRssMiB": round(rss_mib(operator.process.pid)),
     }
 
 
@@ -233,7 +233,7 @@ async def _restart(operator: OperatorProcess) -> Figures:
         "restartReadySeconds": round(ready, 1),
         "restartLookedAtSeconds": round(time.monotonic() - began, 1),
         "restartWrites": _writes(operator),
-        "restartRssMiB": round(_rss_mib(operator)),
+        "restartRssMiB": round(rss_mib(operator.process.pid)),
     }
 
 
@@ -318,16 +318,6 @@ def _writes(operator: OperatorProcess) -> float:
     """Requests that change something; the Lease is renewed by `update` and does not count."""
     verbs = ("patch", "create", "delete")
     return sum(operator.metric("edgeglm_api_request_seconds_count", [f'verb="{verb}"']) for verb in verbs)
-
-
-def _processor_seconds(operator: OperatorProcess) -> float:
-    fields = Path(f"/proc/{operator.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def _rss_mib(operator: OperatorProcess) -> float:
-    lines = Path(f"/proc/{operator.process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def _services(namespace: str) -> str:

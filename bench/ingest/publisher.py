@@ -12,7 +12,7 @@ from typing import Final
 from bench.ingest.load import Sent
 
 CHUNK: Final = 1000
-_CONNECT: Final = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x00\x00\x05bench"
+CONNECT: Final = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x00\x00\x05bench"
 _PUBLISH_QOS_1: Final = 0x32
 _PUBACK_BYTES: Final = 4
 
@@ -21,7 +21,7 @@ def publish(host: str, port: int, load: Iterable[Sent]) -> int:
     """Publish all of it with QoS 1, and return how many the broker has acknowledged."""
     done = 0
     with socket.create_connection((host, port), 60) as connection:
-        connection.sendall(_CONNECT)
+        connection.sendall(CONNECT)
         _receive(connection, 4)
         for chunk in _chunks(load):
             packets = (packet(at + 1, sent) for at, sent in enumerate(chunk))
@@ -40,10 +40,14 @@ def _chunks(load: Iterable[Sent]) -> Iterator[list[Sent]]:
 
 def packet(packet_id: int, sent: Sent) -> bytes:
     """Return the bytes of one PUBLISH of QoS 1, as MQTT 3.1.1 has it."""
-    topic = sent.topic.encode()
-    length = 2 + len(topic) + 2 + len(sent.payload)
-    header = bytes([_PUBLISH_QOS_1]) + _varint(length) + struct.pack("!H", len(topic))
-    return header + topic + struct.pack("!H", packet_id) + sent.payload
+    return packet_head(sent.topic, len(sent.payload)) + struct.pack("!H", packet_id) + sent.payload
+
+
+def packet_head(topic: str, payload_bytes: int) -> bytes:
+    """Return what stands before the packet id."""
+    name = topic.encode()
+    length = 2 + len(name) + 2 + payload_bytes
+    return bytes([_PUBLISH_QOS_1]) + _varint(length) + struct.pack("!H", len(name)) + name
 
 
 def _varint(number: int) -> bytes:

@@ -85,6 +85,12 @@ class AgentProcess:
         body = self.get("/status")
         return json.loads(body) if body else {}
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        assert self.process is not None, "the agent does not run"
+        return self.process.pid
+
     def told(self) -> dict[str, Any]:
         """The status, once there is one: on a busy machine it may take more than one look."""
         found: dict[str, Any] = {}
