@@ -85,7 +85,6 @@ def main() -> int:
 
 def _live(folder: Path, rate: int, seconds: float) -> Look:
     broker, agent = BenchBroker(folder / "broker"), AgentProcess(folder)
-    broker.directory.mkdir()
     agent.options = ("--receive", "Batches")
     agent.configure(json_bundle(broker.url, WINDOW_SECONDS))
     publisher = Publisher(broker.host, broker.port, rate)

@@ -54,37 +54,38 @@ def parse_flat_objects(payloads: Sequence[bytes]) -> list[dict[str, Any]] | None
         or not lines.endswith(b"}]")
         or not lines.count(b"{") == lines.count(b"}") == len(payloads)
         or lines.count(b"[") > 1
-        or _may_have_long_number(lines)
+        or may_have_long_number(lines)
     ):
         return None
     try:
         documents: list[dict[str, Any]] = _QUICK.decode(lines)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    plain = len(documents) == len(payloads) and _are_all_keys(sum(map(len, documents)), lines)
+    plain = len(documents) == len(payloads) and are_all_keys(sum(map(len, documents)), lines)
     return documents if plain else None
 
 
 def _parse_plain(payload: bytes) -> Any:  # noqa: ANN401 - the shape of JSON
     """Parse a payload that is plain to see to be within all limits; None for all others, and for a mere null."""
     # Every value has a byte; to count them is for the other reader.
-    if len(payload) > MAX_VALUES or _may_have_long_number(payload):
+    if len(payload) > MAX_VALUES or may_have_long_number(payload):
         return None
     try:
         document = _QUICK.decode(payload)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     keys = _count_keys(document, payload.count(b"{") + payload.count(b"["))
-    return document if _are_all_keys(keys, payload) else None
+    return document if are_all_keys(keys, payload) else None
 
 
-def _are_all_keys(keys: int, payload: bytes) -> bool:
+def are_all_keys(keys: int, payload: bytes) -> bool:
     """Tell whether so many different keys are all that there are; of equal ones the quick decoder takes the last."""
     # None are equal when no more colons stand there than keys came out.
     return keys == payload.count(b":") or keys == sum(map(payload.count, _BEFORE_COLONS))
 
 
-def _may_have_long_number(payload: bytes) -> bool:
+def may_have_long_number(payload: bytes) -> bool:
+    """Tell quickly whether a closer look at the numbers is due."""
     digits = len(payload) - len(payload.translate(None, _DIGITS))
     return digits > MAX_DIGITS and _LONG_ZEROS in payload.translate(_DIGITS_TO_ZEROS)
 

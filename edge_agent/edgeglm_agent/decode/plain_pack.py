@@ -4,19 +4,32 @@ As with plain numbers (`plain.py`), what is not as it should be is left to the r
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import compress
-from typing import Any, Final
+from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from edgeglm_agent.decode.json_payload import NUMERIC, parse_json
+from edgeglm_agent.decode.json_payload import MAX_VALUES, are_all_keys, may_have_long_number
 from edgeglm_agent.decode.path import MAX_ITEMS
 from edgeglm_agent.decode.refused import Refused
 from edgeglm_agent.decode.senml import time_ns
 
 _FIELDS: Final = 3
 """Of a record: `n`, `t` and `v`."""
-_STRANGE: Final = (Refused, LookupError, TypeError)
+
+
+class _Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """One that is plain; whether it is the first, the type does not say."""
+
+    n: str
+    t: int | float
+    v: int | float
+    bn: str | UnsetType = UNSET
+    bt: int | float | UnsetType = UNSET
+    bu: str | UnsetType = UNSET
+
+
+_RECORDS: Final = msgspec.json.Decoder(list[_Record])
 
 
 class Pack(msgspec.Struct, frozen=True):
@@ -37,16 +50,18 @@ class Pack(msgspec.Struct, frozen=True):
         first, last = min(self.times_ns) // slice_ns, max(self.times_ns) // slice_ns
         if first == last:
             return [(first, self)]
-        numbers = [time_ns // slice_ns for time_ns in self.times_ns]
-        return ((number, self._where([each == number for each in numbers])) for number in dict.fromkeys(numbers))
+        places: dict[int, list[int]] = {}
+        for at, event_ns in enumerate(self.times_ns):
+            places.setdefault(event_ns // slice_ns, []).append(at)
+        return ((number, self._at(where)) for number, where in places.items())
 
-    def _where(self, wanted: Sequence[bool]) -> "Pack":
+    def _at(self, places: Sequence[int]) -> "Pack":
         return Pack(
             self.base_name,
             self.unit,
-            list(compress(self.names, wanted)),
-            list(compress(self.times_ns, wanted)),
-            list(compress(self.values, wanted)),
+            [self.names[at] for at in places],
+            [self.times_ns[at] for at in places],
+            [self.values[at] for at in places],
         )
 
 
@@ -60,22 +75,31 @@ class PlainPacks:
 
 def read_plain_pack(payload: bytes, arrived_ns: int) -> Pack | None:
     """Read a payload; None when anything about it is strange."""
+    if len(payload) > MAX_VALUES or may_have_long_number(payload):
+        return None
     try:
-        records = parse_json(payload)
-        base = {name: records[0].pop(name) for name in ("bn", "bt", "bu") if name in records[0]}
-        return _pack(base, records, arrived_ns) if type(records) is list and len(records) <= MAX_ITEMS else None
-    except _STRANGE:
+        records = _RECORDS.decode(payload)
+        return _pack(records, arrived_ns) if 0 < len(records) <= MAX_ITEMS and _has_no_more(records, payload) else None
+    except (Refused, msgspec.MsgspecError, ValueError):
         return None
 
 
-def _pack(base: dict[str, Any], records: list[dict[str, Any]], arrived_ns: int) -> Pack | None:
-    names, said, values = ([record[field] for record in records] for field in ("n", "t", "v"))
-    base_name, base_time, unit = base.get("bn", ""), base.get("bt", 0), base.get("bu", "")
-    if (
-        sum(map(len, records)) != _FIELDS * len(records)
-        or {*map(type, names), type(base_name), type(unit)} != {str}
-        or not {*map(type, said), *map(type, values), type(base_time)} <= NUMERIC
-    ):
-        return None
-    known = {time: time_ns(base_time + time, arrived_ns) for time in set(said)}
-    return Pack(base_name, unit, names, [known[time] for time in said], list(map(float, values)))
+def _has_no_more(records: Sequence[_Record], payload: bytes) -> bool:
+    """Tell whether each record has its three fields once, and the base fields are in the first one only."""
+    first = records[0]
+    base = sum(each is not UNSET for each in (first.bn, first.bt, first.bu))
+    return are_all_keys(_FIELDS * len(records) + base, payload)
+
+
+def _pack(records: Sequence[_Record], arrived_ns: int) -> Pack:
+    first = records[0]
+    base_time = first.bt or 0
+    said = [record.t for record in records]
+    known = {time: time_ns(base_time + time, arrived_ns) for time in {*said}}
+    return Pack(
+        first.bn or "",
+        first.bu or "",
+        [record.n for record in records],
+        [known[time] for time in said],
+        [float(record.v) for record in records],
+    )

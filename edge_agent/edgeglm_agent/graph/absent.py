@@ -20,19 +20,19 @@ Key = tuple[str, str]
 
 def absent_beyond(partitions: Mapping[Key, Partition], named: Callable[[str], frozenset[str]]) -> dict[Key, set[str]]:
     """Return whom to forget; of each graph those that its topology names are kept."""
-    known = sum(len(partition.known) for partition in partitions.values())
-    heard = sum(len(partition.series) for partition in partitions.values())
-    if known - heard <= MAX_ABSENT:
+    if sum(len(partition.known) for partition in partitions.values()) <= MAX_ABSENT:
         return {}
     kept = {uid: named(uid) for uid, _ in partitions}
-    absent = sorted(
+    absent = [
         (last_ns, key, entity)
         for key, partition in partitions.items()
         for staying in (partition.heard | kept[key[0]],)
         for entity, last_ns in partition.known.items()
         if entity not in staying
-    )
+    ]
+    if len(absent) <= MAX_ABSENT:
+        return {}
     beyond: dict[Key, set[str]] = {}
-    for _, key, entity in absent[: max(len(absent) - MAX_ABSENT + MAX_ABSENT // _SPARE_SHARE, 0)]:
+    for _, key, entity in sorted(absent)[: len(absent) - MAX_ABSENT + MAX_ABSENT // _SPARE_SHARE]:
         beyond.setdefault(key, set()).add(entity)
     return beyond

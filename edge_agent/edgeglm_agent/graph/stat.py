@@ -134,7 +134,8 @@ class Stat(msgspec.Struct, array_like=True):
 
     def take_all(self, values: Sequence[float], moments: Moments, watched: Watched) -> None:
         """Take some readings in, a value for each moment: to the bit what taking each of them comes to."""
-        lowest, highest, last = min(values), max(values), moments.last_of(values)
+        # A negative zero equals zero, so that the order of arrival would decide which of them is the least.
+        lowest, highest, last = min(values) + 0.0, max(values) + 0.0, moments.last_of(values) + 0.0
         scaled = [int(value * _SCALE) for value in values]
         total = sum(scaled)
         self.n += len(values)

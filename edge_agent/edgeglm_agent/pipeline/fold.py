@@ -109,9 +109,9 @@ class Fold:
                     closed = self.take(first + at, entry)
                 if closed:
                     return at + 1, closed
-        for graph in self.graphs.values():
-            if graph.loose.readings > MAX_READINGS:
-                graph.settle()
+            for graph in self.graphs.values():
+                if graph.loose.readings > MAX_READINGS:
+                    graph.settle()
         return len(taken), ()
 
     def take(self, number: int, entry: Entry) -> list[Closed]:
@@ -265,6 +265,7 @@ class Fold:
         elif isinstance(entry, ClockSet):
             for graph in self.graphs.values():
                 graph.listen_again(entry.arrived_ns)
+                graph.unbelieved.forget()
         elif isinstance(entry, Disconnected) and entry.connection in {0, self.state.live.get(entry.broker, 0)}:
             self.state.deaf.add(entry.broker)
 

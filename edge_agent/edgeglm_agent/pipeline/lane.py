@@ -93,6 +93,7 @@ class Lane:
         if found is None:
             return None
         pane, (series,) = found
+        self._border_ns = 0  # the series may be another one than before, and begin earlier
         sheet = self._sheets[number] = Sheet(pane, series, self._target, self._sheets)
         self._loose.add(self._to.name, sheet)
         return sheet

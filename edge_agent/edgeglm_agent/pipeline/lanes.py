@@ -3,6 +3,7 @@
 To read changes nothing and asks for nothing but the rules, so it may be done ahead of what comes before.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -11,6 +12,8 @@ from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.spool.entry import Entry, Message
 
 MAX_LANES: Final = 16_384
+
+log = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
@@ -52,7 +55,7 @@ class Lanes:
         self._known.clear()
 
     def read(self, entries: Sequence[Entry]) -> Sequence[Read | None]:
-        """Read what comes next; None for what has to go the long way."""
+        """Read what comes next; None for what has to go the long way, where even a bug costs one message only."""
         read: list[Read | None] = [None] * len(entries)
         known = self._known
         plain = [
@@ -65,9 +68,12 @@ class Lanes:
         ]
         for reader in {lane.reader: None for _, lane, _ in plain}:
             those = [each for each in plain if each[1].reader is reader]
-            said = reader.read_all(
-                [message.payload for _, _, message in those], [message.arrived_ns for _, _, message in those]
-            )
+            payloads, arrived_ns = zip(*((message.payload, message.arrived_ns) for _, _, message in those), strict=True)
+            try:
+                said = reader.read_all(payloads, arrived_ns)
+            except Exception:
+                log.exception("cannot read %d messages together; each goes the long way", len(those))
+                continue
             for (at, lane, message), each in zip(those, said, strict=True):
                 if each is not None:
                     read[at] = (lane, message, each)

@@ -18,10 +18,9 @@ from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.era import Era
 from edgeglm_agent.pipeline.lane import NOTHING, Leading
 
-MAX_CHANNELS: Final = 1024
-"""Of one topic: what a device says again and again. Who says more names goes the long way."""
-MAX_SHAPES: Final = 32
-"""Of the packs of one topic; a device has one, and those that come of it where a pack is of two slices of time."""
+MAX_NAMES: Final = 4096
+"""In all shapes of the packs of one topic. A device has one shape, and those that come of it where a pack is of two
+slices of time; a pack with more names goes the long way."""
 
 
 class _Known:
@@ -55,6 +54,10 @@ class _Shape:
         return all(map(le, self._least, values)) and all(map(ge, self._most, values))
 
 
+_Key = tuple[str, str, tuple[str, ...]]
+"""Base name, unit and the names of the records."""
+
+
 class PackLane:
     """Valid as long as the rules of its graph are. All that is said on its topic belongs to one partition."""
 
@@ -71,8 +74,7 @@ class PackLane:
         self._captures = era.readers[source.source].topic.match(topic) or {}
         self._known: dict[tuple[str, str, str], _Known] = {}
         """By base name, unit and the name of the record."""
-        self._shapes: dict[tuple[str, str, tuple[str, ...]], _Shape] = {}
-        """By base name, unit and the names of the records."""
+        self._shapes: dict[_Key, _Shape] = {}
 
     def take(self, pack: Pack, arrived_ns: int) -> Sequence[Closed] | None:
         """Fold a pack in, and return the windows that it closes.
@@ -107,36 +109,46 @@ class PackLane:
     def _stack(self, number: int, part: Pack) -> Stack | None:
         """Return the stack that a pack of one slice is for; None when there is none, or a value is not plausible."""
         key = (part.base_name, part.unit, tuple(part.names))
-        shape = self._shapes.get(key) or self._shape(key)
-        if shape is None or not shape.admits(part.values):
+        shape = self._shapes.get(key)
+        if shape is None:
+            return self._begin(key, number, part.values)
+        if not shape.admits(part.values):
             return None
         return shape.stacks.get(number) or self._open(shape, number)
 
-    def _shape(self, key: tuple[str, str, tuple[str, ...]]) -> _Shape | None:
+    def _begin(self, key: _Key, number: int, values: Sequence[float]) -> Stack | None:
+        """Open the first stack of packs of a shape. Nobody is remembered who is not heard: strangers invent names."""
         base_name, unit, names = key
-        known = [self._learn(base_name, unit, name) for name in names]
-        named = [each for each in known if each is not None]
-        if len(named) < len(known):
+        known = {name: self._look_up(base_name, unit, name) for name in names} if len(names) <= MAX_NAMES else {}
+        all_known = [each for name in names if (each := known.get(name)) is not None]
+        if len(all_known) < len(names):
             return None
-        if len(self._shapes) >= MAX_SHAPES:
-            self._shapes.clear()
-        shape = self._shapes[key] = _Shape(named)
-        return shape
+        shape = _Shape(all_known)
+        stack = self._open(shape, number) if shape.admits(values) else None
+        if stack is not None:
+            self._keep(key, shape)
+            self._known |= {(base_name, unit, name): each for name, each in zip(names, all_known, strict=True)}
+        return stack
 
-    def _learn(self, base_name: str, unit: str, name: str) -> _Known | None:
+    def _keep(self, key: _Key, shape: _Shape) -> None:
+        if sum(len(names) for _, _, names in self._shapes) + len(key[2]) > MAX_NAMES:
+            self._shapes.clear()
+            self._known.clear()
+        self._shapes[key] = shape
+
+    def _look_up(self, base_name: str, unit: str, name: str) -> _Known | None:
         """Look a name up; None when it stands for nothing, or for something of another partition."""
         key = (base_name, unit, name)
         if key in self._known:
             return self._known[key]
-        if len(self._known) >= MAX_CHANNELS or max(map(len, key)) > MAX_KNOWN_NAME_CHARS:
+        if max(map(len, key)) > MAX_KNOWN_NAME_CHARS:
             return None
         spoken = self._source.spoken(self._captures, base_name + name, unit)
         leading = self._lead(spoken.about) if spoken is not None else None
         if spoken is None or leading is None or (self._to is not None and self._to.name != leading.name):
             return None
         self._to = leading
-        known = self._known[key] = _Known(spoken, expected=spoken.about.source in self._era.expected)
-        return known
+        return _Known(spoken, expected=spoken.about.source in self._era.expected)
 
     def _open(self, shape: _Shape, number: int) -> Stack | None:
         found = self._to.find(self._era.number, number, shape.speakers) if self._to is not None else None

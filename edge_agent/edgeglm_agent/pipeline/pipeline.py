@@ -42,7 +42,8 @@ TELL_NANOS: Final = NANOS_PER_SECOND
 that have changed."""
 STEP_WINDOWS: Final = 128
 """More are committed in several steps: their questions may be large, and in between somebody looks for room."""
-CHECKPOINT_ENTRIES: Final = 50_000
+CHECKPOINT_ENTRIES: Final = 100_000
+"""So many at most are folded again after a crash; it takes a second or two."""
 CHECKPOINT_SECONDS: Final = 5
 LETTERS_SHARE: Final = 8
 """Dead letters may take an eighth of the spool: who sends garbage must not fill it."""

@@ -22,6 +22,10 @@ class Unbelieved:
             del self._last[next(iter(self._last))]
         self._last[series] = event_ns - arrived_ns, arrived_ns
 
+    def forget(self) -> None:
+        """Forget all: the clock that they were held against is set, and may say that they come in a year."""
+        self._last.clear()
+
     def leads_ns(self, since_ns: int) -> list[int]:
         """Return how far those were ahead that were refused since a moment."""
         return [lead_ns for lead_ns, arrived_ns in self._last.values() if arrived_ns >= since_ns]

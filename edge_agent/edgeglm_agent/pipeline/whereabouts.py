@@ -63,7 +63,9 @@ class Whereabouts:
         if entity in self.relations.related:
             names |= {self._owner(era, entity, max(observation.event_ns, now_ns))} & self.partitions.keys()
         for each in names:
-            hold(self.partition(each).holders, observation, late=late)
+            partition = self.partition(each)
+            hold(partition.holders, observation, late=late)
+            partition.known.setdefault(entity, observation.event_ns)
 
     def close(self, window: Window, era: Era) -> Window:
         """Return a window that was just closed with who was missed, and all that held in it."""
@@ -124,6 +126,7 @@ class Whereabouts:
                 old.leave(entity)
                 if new is not None:
                     take_along(entity, new.holders, old.holders)
+                    new.known.setdefault(entity, at_ns)
 
     def _owners(self, era: Era, entity: str, *moments: int) -> set[str]:
         return {self._owner(era, entity, moment) for moment in moments}

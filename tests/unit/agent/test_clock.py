@@ -173,3 +173,14 @@ def test_who_is_not_believed_bears_witness_as_well_and_not_for_ever(monkeypatch:
     assert fold.leads_ns(0) == [4000 * NANOS_PER_SECOND] * 2
     assert fold.leads_ns(1002 * NANOS_PER_SECOND) == [4000 * NANOS_PER_SECOND]
     assert not fold.graphs[GRAPH_UID].partitions
+
+
+def test_whoever_was_not_believed_by_the_clock_before_says_nothing_of_the_next() -> None:
+    """Refused by a clock that was a year ahead, they would have borne witness for a year."""
+    fold = Fold(Snapshot(1, b"", {}, {}))
+    fold.apply(a_bundle())
+    year = 365 * 86_400.0
+    fold.take(1, a_message(at=5000.0, arrived=5000.0 + year))
+    now_ns = 5001 * NANOS_PER_SECOND
+    fold.take(2, ClockSet(now_ns))
+    assert fold.leads_ns(now_ns - 60 * NANOS_PER_SECOND) == []

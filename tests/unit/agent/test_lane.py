@@ -12,6 +12,7 @@ from edgeglm_agent.graph import absent
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.pipeline.fold import Fold
 from edgeglm_agent.pipeline.lanes import Read
+from edgeglm_agent.pipeline.pack_lane import PackLane
 from edgeglm_agent.spool.checkpoints import Snapshot
 from edgeglm_agent.spool.entry import Connected, Disconnected, Entry, Message, Tick
 from edgeglm_api.bundle import Bundle
@@ -21,11 +22,16 @@ from tests.edge.bundles import a_bundle, a_graph, a_source
 from .observations import SECOND
 
 BROKER = "mqtt://127.0.0.1:1883"
-VALUES = (2, 2.0, 0.0, -0.0, 7.5, 12.0, 50, 51.0, -1.0, 10**30, True, None, "3", [1], {"x": 1})
+VALUES = (2, 2.0, 0.0, -0.0, -0.0, 7.5, 12.0, 50, 51.0, -1.0, 10**30, True, None, "3", [1], {"x": 1})
 STRANGE = (
     b"",
     b"null",
     b"[]",
+    b"[{}]",
+    b'["bn"]',
+    b'["xbtx"]',
+    b'[["bn"]]',
+    b'"bn"',
     b"\xff",
     b'{"ts": 101.0, "rms": NaN, "temp": 1}',
     b'{"ts": 101.0, "rms": 1, "rms": 2, "temp": 1}',
@@ -177,10 +183,22 @@ def told(fold: Fold, bundle: Bundle, entries: Sequence[Entry]) -> list[Any]:
     return [*said, fold.books.all(), fold.books.letters, fold.pending(), fold.state, graph.partitions, graph.touched]
 
 
+def spelled(said: Any) -> Any:
+    """What is compared with `==` hides: a negative zero equals zero, and is told otherwise."""
+    if isinstance(said, msgspec.Struct):
+        return [spelled(getattr(said, name)) for name in said.__struct_fields__]
+    if isinstance(said, dict):
+        return sorted((repr(key), spelled(value)) for key, value in said.items())
+    if isinstance(said, list | tuple):
+        return [spelled(each) for each in said]
+    return sorted(map(repr, said)) if isinstance(said, set | frozenset) else repr(said)
+
+
 def assert_same(bundle: Bundle, entries: Sequence[Entry]) -> Fold:
     short, long = (kind(Snapshot(1, b"", {}, {})) for kind in (Fold, LongFold))
     for one, other in zip(told(short, bundle, entries), told(long, bundle, entries), strict=True):
         assert one == other
+        assert spelled(one) == spelled(other)
     return short
 
 
@@ -262,3 +280,34 @@ def test_most_of_a_steady_stream_of_packs_goes_the_short_way() -> None:
     entries = as_arrived([(_message(msgspec.json.encode(said), "plant/l1/m1/vibration"), 300)] * 100)
     assert shortly(PACKS, entries) > len(entries) / 2
     assert_same(PACKS, entries)
+
+
+@pytest.mark.parametrize("payload", STRANGE)
+def test_no_payload_ends_the_fold(payload: bytes) -> None:
+    """A text in place of a record has no fields to take; it ended the agent, and again at each start."""
+    entries = as_arrived([(_message(payload, "plant/l1/m1/vibration"), 10)] * 3)
+    for bundle in (PACKS, BUNDLES["plain"]):
+        assert_same(bundle, entries)
+
+
+def test_a_bug_in_the_short_way_costs_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AttributeError("a bug")
+
+    monkeypatch.setattr("edgeglm_agent.decode.plain.PlainNumbers.read_all", fail)
+    assert_same(BUNDLES["plain"], steady(5))
+
+
+def test_a_pack_lane_remembers_nobody_who_is_not_heard() -> None:
+    """Whoever is refused for being one too many must cost nothing: strangers can invent topics and names."""
+    bundle = a_bundle(
+        msgspec.structs.replace(
+            PACKS.graphs[0],
+            sources=(msgspec.structs.replace(PACKS.graphs[0].sources[0], limits=SourceLimits(entities=1)),),
+        )
+    )
+    fold = Fold(Snapshot(1, b"", {}, {}))
+    pack = msgspec.json.encode([{"bn": "urn:a:", "bt": 0, "n": "t0", "t": 0, "v": 20.0}])
+    told(fold, bundle, as_arrived([(_message(pack, f"plant/l1/m{at % 9}/vibration"), 10) for at in range(90)]))
+    kept = {topic: len(lane._known) for topic, lane in fold._lanes._known.items() if isinstance(lane, PackLane)}
+    assert kept == {f"plant/l1/m{at}/vibration": int(at == 0) for at in range(9)}
