@@ -119,15 +119,17 @@ class PackLane:
     def _begin(self, key: _Key, number: int, values: Sequence[float]) -> Stack | None:
         """Open the first stack of packs of a shape. Nobody is remembered who is not heard: strangers invent names."""
         base_name, unit, names = key
-        known = {name: self._look_up(base_name, unit, name) for name in names} if len(names) <= MAX_NAMES else {}
-        all_known = [each for name in names if (each := known.get(name)) is not None]
-        if len(all_known) < len(names):
+        if len(names) > MAX_NAMES:
             return None
-        shape = _Shape(all_known)
+        said = {name: self._look_up(base_name, unit, name) for name in dict.fromkeys(names)}
+        known = {name: each for name, each in said.items() if each is not None}
+        if len(known) < len(said):
+            return None
+        shape = _Shape([known[name] for name in names])
         stack = self._open(shape, number) if shape.admits(values) else None
         if stack is not None:
             self._keep(key, shape)
-            self._known |= {(base_name, unit, name): each for name, each in zip(names, all_known, strict=True)}
+            self._known |= {(base_name, unit, name): each for name, each in known.items()}
         return stack
 
     def _keep(self, key: _Key, shape: _Shape) -> None:
