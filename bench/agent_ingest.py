@@ -136,7 +136,7 @@ def measure(folder: Path, broker: Broker, agents: dict[str, AgentProcess], optio
     for name, agent in agents.items():
         with step(name):
             figures |= {f"{name}{figure}": value for figure, value in _drain(agent, messages).items()}
-        figures[f"{name}WindowsThatDiffer"] = _check(agent, wanted)
+        figures[f"{name}WindowsThatDiffer"] = windows_that_differ(agent, wanted)
         figures |= _ratios(figures, name)
     return figures
 
@@ -283,7 +283,7 @@ class _Leg:
         self.cpu = cpu_seconds(self._agent.pid) - self._cpu
 
 
-def _check(agent: AgentProcess, wanted: Windows) -> int:
+def windows_that_differ(agent: AgentProcess, wanted: Windows) -> int:
     """Compare the windows that were asked about with those that the load must come to; return how many differ."""
     agent.stop()
     (ledger,) = agent.data.glob("*/ledger.db")

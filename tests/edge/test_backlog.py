@@ -1,0 +1,41 @@
+"""A long backlog, and an agent that is killed while it drains it: each reading stands in its window once."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.agent_ingest import BenchBroker, json_bundle, windows_that_differ
+from bench.ingest.load import Load, expected
+from bench.ingest.publisher import publish
+from tests.edge.agent_process import AgentProcess, wait_for
+
+pytestmark = pytest.mark.broker
+
+MESSAGES, MACHINES, WINDOW_SECONDS = 40_000, 2000, 10
+
+
+def test_what_a_broker_sends_again_by_the_ten_thousand_is_counted_once(tmp_path: Path) -> None:
+    """Mosquitto 2.0 sends a whole backlog without a pause, and forgets what whoever dies has acknowledged unread."""
+    broker, agent = BenchBroker(tmp_path / "broker"), AgentProcess(tmp_path)
+    start = int(time.time()) // WINDOW_SECONDS * WINDOW_SECONDS - MESSAGES // MACHINES - 60
+    load = Load(MESSAGES, MACHINES, start=start + 4)
+    agent.options = ("--receive", "Batches")
+    agent.configure(json_bundle(broker.url, WINDOW_SECONDS))
+    broker.start()
+    try:
+        agent.start()
+        agent.stop()
+        publish(broker.host, broker.port, load)
+        for share in (0.4, 0.7):
+            agent.start()
+            wait_for(lambda share=share: agent.received() > share * MESSAGES, "nothing comes", seconds=120)  # type: ignore[misc]
+            agent.kill()
+        agent.start()
+        wait_for(lambda: agent.received() >= MESSAGES, "not everything comes", seconds=120)
+        wait_for(agent.windowed, "windows stay open", seconds=120)
+        agent.assert_books_balance()
+        assert windows_that_differ(agent, expected(load, WINDOW_SECONDS)) == 0
+    finally:
+        agent.end()
+        broker.stop()
