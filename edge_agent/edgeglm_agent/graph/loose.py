@@ -1,28 +1,12 @@
 """All sheets of one graph that are not settled yet."""
 
-from typing import Final, Protocol
+from typing import Final
 
 from edgeglm_agent.graph.stat import Moments
+from edgeglm_agent.graph.unsettled import Unsettled
 
 MAX_READINGS: Final = 100_000
 """Beyond it sheets are settled though nobody looks; some 70 bytes each."""
-
-
-class Unsettled(Protocol):
-    """A sheet, or a stack of packs."""
-
-    @property
-    def source(self) -> str:
-        """By which it was said."""
-        ...
-
-    def account(self) -> int:
-        """Account in its pane for the messages that came since that was done; return how many."""
-        ...
-
-    def settle(self, before: Moments | None) -> Moments | None:
-        """Put what was read into its pane; take the moments of who was settled before, and return those of the last."""
-        ...
 
 
 class Loose:

@@ -12,6 +12,7 @@ from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.partition import Series, series_key
 from edgeglm_agent.graph.stat import Moments, Watched
+from edgeglm_agent.graph.unsettled import Unsettled
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
@@ -29,13 +30,13 @@ class Target(msgspec.Struct, frozen=True, gc=False):
         return series_key(self.about)
 
 
-class Sheet:
+class Sheet(Unsettled):
     """What one entity said of some properties together, for one pane."""
 
-    __slots__ = ("_home", "_pane", "_target", "messages", "rows", "series", "times")
+    __slots__ = ("_home", "_target", "rows", "series", "times")
 
     def __init__(self, pane: Pane, series: Series, target: Target, home: dict[int, "Sheet"]) -> None:
-        self._pane = pane
+        super().__init__(pane, target.about.source)
         self._target = target
         self._home = home
         """Where it is found as long as it is not settled."""
@@ -43,20 +44,6 @@ class Sheet:
         self.times: list[int] = []
         self.rows: list[Sequence[float]] = []
         """Of each time, a value for each property."""
-        self.messages = 0
-        """How many messages are to be accounted for here."""
-
-    @property
-    def source(self) -> str:
-        """By which it was said."""
-        return self._target.about.source
-
-    def account(self) -> int:
-        """Account in its pane for the messages that came since that was done; return how many."""
-        messages, self.messages = self.messages, 0
-        if messages:
-            self._pane.count(self.source, messages)
-        return messages
 
     def settle(self, before: Moments | None) -> Moments | None:
         """Put what was read into its pane; return its moments, which are often those of the sheet settled before it."""

@@ -15,6 +15,7 @@ from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.partition import Series
 from edgeglm_agent.graph.sheet import Target
 from edgeglm_agent.graph.stat import Moments
+from edgeglm_agent.graph.unsettled import Unsettled
 
 Pick = Callable[[Sequence[Any]], Sequence[Any]]
 """Takes what is of a channel out of a list for a whole pack."""
@@ -42,34 +43,23 @@ def pick_at(places: Sequence[int], length: int) -> Pick:
     return itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
 
 
-class Stack:
+class Stack(Unsettled):
     """What one topic said in packs of the same shape, for one pane."""
 
-    __slots__ = ("_channels", "_home", "_pane", "messages", "rows", "source", "speakers", "times")
+    __slots__ = ("_channels", "_home", "rows", "speakers", "times")
 
     def __init__(
         self, pane: Pane, speakers: Sequence[Speaker], channels: Sequence[Channel], home: dict[int, "Stack"]
     ) -> None:
-        self._pane = pane
+        super().__init__(pane, channels[0].target.about.source)
         self._channels = channels
         self._home = home
         """Where it is found as long as it is not settled."""
-        self.source = channels[0].target.about.source
-        """By which it was said."""
         self.speakers = speakers
         self.times: list[Sequence[int]] = []
         """Of each pack, when each of its readings was made."""
         self.rows: list[Sequence[float]] = []
         """Of each pack, its readings."""
-        self.messages = 0
-        """How many messages are to be accounted for here."""
-
-    def account(self) -> int:
-        """Account in its pane for the messages that came since that was done; return how many."""
-        messages, self.messages = self.messages, 0
-        if messages:
-            self._pane.count(self.source, messages)
-        return messages
 
     def settle(self, before: Moments | None) -> Moments | None:
         """Put what was read into its pane; return the moments of its last channel, which are mostly those of all."""
