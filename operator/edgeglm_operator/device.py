@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from edgeglm_api.model import Model, read
 
-NOT_LISTED: Final = "they have not been listed yet; they are within half a minute"
+NOT_LISTED: Final = "they have not been listed yet; that is tried twice a minute"
 NOT_SERVED: Final = "the cluster has no devices.kubeedge.io/v1beta1; install KubeEdge with its Devices"
 NOT_ALLOWED: Final = "the operator may not list them; set rbac.devices in the values of its chart"
 

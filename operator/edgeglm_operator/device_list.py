@@ -3,11 +3,15 @@
 They are not watched: each change of a twin would be an event with the whole Device in it, and nothing follows from it.
 """
 
+import logging
+
 from edgeglm_operator.device import NOT_ALLOWED, NOT_SERVED
-from edgeglm_operator.kube.errors import Forbidden, NotFound
+from edgeglm_operator.kube.errors import Forbidden, KubeError, NotFound
 from edgeglm_operator.kube.kinds import DEVICES
 from edgeglm_operator.resync import Lister
 from edgeglm_operator.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class DeviceList:
@@ -18,7 +22,7 @@ class DeviceList:
         self._lister = lister
 
     async def look(self) -> None:
-        """One round. Raises KubeError when the API server does not answer; what was known stays."""
+        """One round. Where the API server does not answer, what was known stays, and the others go on."""
         faults = self._store.device_faults
         asking = {
             graph.metadata.namespace for graph in self._store.graphs.all() if graph.spec.topology.devices is not None
@@ -27,11 +31,14 @@ class DeviceList:
             del faults[namespace]
             self._lister.forget(DEVICES, namespace)
         for namespace in sorted(asking):
-            # What is known of them stays, and is brought in line before they count again.
-            faults[namespace] = await self._listed(namespace)
+            try:
+                # What is known of them stays, and is brought in line before they count again.
+                faults[namespace] = await self._listed(namespace)
+            except KubeError as error:
+                log.warning("the Devices of namespace %s are listed again later: %s", namespace, error)
 
     async def _listed(self, namespace: str) -> str:
-        """Empty, or why they cannot be read."""
+        """Empty, or why they cannot be read. Raises KubeError when the API server does not answer."""
         if DEVICES not in self._store.offered:
             return NOT_SERVED
         try:

@@ -47,12 +47,24 @@ def accepted(cluster: InMemoryCluster, name: str = "line") -> tuple[str, str]:
     return found["status"], found["reason"] if found["status"] == "False" else ""
 
 
-def known_at(cluster: InMemoryCluster, site: str = "box-1", graph: str = "line") -> list[str] | None:
+def known_at(
+    cluster: InMemoryCluster, site: str = "box-1", graph: str = "line", namespace: str = PLANT
+) -> list[str] | None:
     """What a graph knows beforehand at a site; None where it is not in the bundle."""
-    config_map = cluster.objects.get((CONFIG_MAPS, Name(PLANT, bundle_name(site))))
+    config_map = cluster.objects.get((CONFIG_MAPS, Name(namespace, bundle_name(site))))
     graphs = json.loads(config_map["data"][BUNDLE_FILE])["graphs"] if config_map else []
     found = [each for each in graphs if each["name"] == graph]
     return [node["id"] for node in found[0].get("topology", {}).get("nodes", [])] if found else None
+
+
+def fail_lists_in(cluster: InMemoryCluster, namespace: str) -> None:
+    """Of Devices: the server does not answer them."""
+
+    def fail(number: int) -> None:
+        if cluster.requests[number - 1] == ("list", DEVICES, Name(namespace, "")):
+            raise Unavailable("down")
+
+    cluster.before = fail
 
 
 def generation(cluster: InMemoryCluster, site: str = "box-1") -> int:
@@ -148,16 +160,35 @@ async def test_a_list_that_fails_changes_nothing(cluster: InMemoryCluster) -> No
     cluster.put(a_device("p1"))
     operator = await reconciled(cluster)
     written = len(cluster.writes)
-
-    def fail(number: int) -> None:
-        if cluster.requests[number - 1][:2] == ("list", DEVICES):
-            raise Unavailable("down")
-
-    cluster.before = fail
-    with pytest.raises(Unavailable):
-        await operator.look()
-    await operator.settle()
+    fail_lists_in(cluster, PLANT)
+    await operator.look()
     assert cluster.writes[written:] == []
+
+
+async def test_a_namespace_whose_list_fails_keeps_nobody_else_waiting(cluster: InMemoryCluster) -> None:
+    """Not from the start on, and neither the Devices of another namespace nor topologies of ConfigMaps."""
+    there = a_sensor_graph("line", "box-1", topology={"devices": {}}, reasoning=ENDPOINT)
+    there["metadata"]["namespace"] = "works"
+    cluster.put(there)
+    ref = {"configMapRef": {"name": "plant", "key": "line.json"}}
+    cluster.put(a_sensor_graph("drawn", "box-2", topology=ref, reasoning=ENDPOINT))
+    fail_lists_in(cluster, PLANT)
+    operator = await reconciled(cluster)
+    assert (accepted(cluster), known_at(cluster)) == (("False", "DevicesNotReadable"), None)
+
+    cluster.put(a_device("p1"))
+    cluster.put(a_device("w1", namespace="works"))
+    data = {"line.json": json.dumps({"nodes": [{"id": "m1", "type": "Machine"}]})}
+    metadata = {"name": "plant", "namespace": PLANT, "labels": {labels.TOPOLOGY: ""}}
+    cluster.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    await operator.look()
+    assert accepted(cluster) == ("False", "DevicesNotReadable")
+    assert known_at(cluster, namespace="works") == ["w1"]
+    assert (accepted(cluster, "drawn"), known_at(cluster, "box-2", "drawn")) == (("True", ""), ["m1"])
+
+    cluster.heal()
+    await operator.look()
+    assert (accepted(cluster), known_at(cluster)) == (("True", ""), ["p1"])
 
 
 async def test_they_are_listed_where_a_graph_asks_and_forgotten_where_none_does(cluster: InMemoryCluster) -> None:
