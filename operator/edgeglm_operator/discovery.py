@@ -36,6 +36,7 @@ class Discovery:
         client: KubeClient,
         store: Store,
         lister: Lister,
+        devices: DeviceList,
         *,
         on_change: Callable[[], None],
         look_seconds: float = LOOK_SECONDS,
@@ -43,7 +44,7 @@ class Discovery:
         self._client = client
         self._store = store
         self._lister = lister
-        self._devices = DeviceList(store, lister)
+        self._devices = devices
         self._on_change = on_change
         self._look_seconds = look_seconds
 
@@ -58,18 +59,15 @@ class Discovery:
 
     async def look(self) -> None:
         """One round. Raises KubeError when the API server does not answer; what was known stays."""
-        before = self._offer()
+        before = frozenset(self._store.offered)
         try:
             for kind in OPTIONAL_KINDS:
                 self._note(kind, offered=await self._is_offered(kind))
-            await self._devices.look()
         finally:
-            if self._offer() != before:
+            if self._store.offered != before:
                 self._on_change()
+        await self._devices.look()
         await self._lister.list_topologies()
-
-    def _offer(self) -> tuple[frozenset[Kind], dict[str, str]]:
-        return frozenset(self._store.offered), dict(self._store.device_faults)
 
     async def _is_offered(self, kind: Kind) -> bool:
         if not await self._client.serves(kind):

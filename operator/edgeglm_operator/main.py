@@ -22,6 +22,7 @@ from functools import partial
 from typing import Final
 
 from edgeglm_operator.condition_counts import LABELS, condition_counts
+from edgeglm_operator.device_list import DeviceList
 from edgeglm_operator.discovery import Discovery
 from edgeglm_operator.feed import Feed
 from edgeglm_operator.flags import parser, settings_of
@@ -76,8 +77,9 @@ class Operator:
         self.queue = WorkQueue(clock=clock)
         self.feed = Feed(self.store, shard=settings.shard, concerns=concerns, enqueue=self.queue.add)
         self.lister = Lister(client, self.store, self.feed, settings=settings, metrics=metrics)
+        devices = DeviceList(self.store, self.feed, self.lister)
         self.discovery = Discovery(
-            client, self.store, self.lister, on_change=self._look_at_askers, look_seconds=look_seconds
+            client, self.store, self.lister, devices, on_change=self._look_at_askers, look_seconds=look_seconds
         )
         self.elector = Elector(
             client, namespace=settings.namespace, name=settings.lease_name, identity=self.identity, clock=clock

@@ -2,6 +2,7 @@
 
 import logging
 
+from edgeglm_operator.device_list import DeviceList
 from edgeglm_operator.discovery import Discovery
 from edgeglm_operator.feed import Feed
 from edgeglm_operator.kube.client import Manifest
@@ -51,7 +52,8 @@ class OperatorInMemory:
         self.feed = Feed(self.store, shard=self.settings.shard, concerns=concerns, enqueue=self.queue.add)
         metrics = Metrics()
         self.lister = Lister(cluster, self.store, self.feed, settings=self.settings, metrics=metrics)
-        self.discovery = Discovery(cluster, self.store, self.lister, on_change=self._look_at_askers)
+        devices = DeviceList(self.store, self.feed, self.lister)
+        self.discovery = Discovery(cluster, self.store, self.lister, devices, on_change=self._look_at_askers)
         self.world = World(
             client=cluster,
             store=self.store,

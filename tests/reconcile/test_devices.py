@@ -1,6 +1,7 @@
 """KubeEdge's Devices as a topology: they reach the bundles of their sites, and their twins reach nobody."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from edgeglm_operator.resources.names import bundle_name
 from edgeglm_operator.settings import Settings
 from edgeglm_operator.shard import shard_of
 from edgeglm_operator.store import Name
-from tests.reconcile.builders import PLANT, a_sensor_graph, an_edge_node
+from edgeglm_operator.workqueue import Key
+from tests.reconcile.builders import PLANT, a_sensor_graph, an_edge_node, an_inference_service
 from tests.reconcile.in_memory import InMemoryCluster
 from tests.reconcile.operator_in_memory import OperatorInMemory, reconciled
 
@@ -65,6 +67,16 @@ def fail_lists_in(cluster: InMemoryCluster, namespace: str) -> None:
             raise Unavailable("down")
 
     cluster.before = fail
+
+
+def forbid_lists(cluster: InMemoryCluster) -> None:
+    """Of Devices, as without `rbac.devices`."""
+
+    def forbid(number: int) -> None:
+        if cluster.requests[number - 1][:2] == ("list", DEVICES):
+            raise Forbidden("no", verb="list", resource="devices")
+
+    cluster.before = forbid
 
 
 def generation(cluster: InMemoryCluster, site: str = "box-1") -> int:
@@ -138,15 +150,34 @@ async def test_an_api_that_comes_later_is_noticed_and_one_that_goes_takes_nothin
     assert (accepted(cluster), known_at(cluster)) == (("True", ""), ["p2"])
 
 
+async def test_whether_they_can_be_read_concerns_the_namespace_and_no_inference_service(
+    cluster: InMemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = a_sensor_graph("other", "box-1", reasoning=ENDPOINT)
+    elsewhere["metadata"]["namespace"] = "elsewhere"
+    cluster.put(elsewhere)
+    cluster.put(an_inference_service("llm"))
+    operator = await reconciled(cluster)
+    keys: list[Key] = []
+    operator.feed._enqueue = keys.append
+    monkeypatch.setattr(operator.queue, "add", keys.append)
+    for change in (partial(forbid_lists, cluster), cluster.heal):
+        change()
+        await operator.discovery.look()
+        assert sorted(keys) == [
+            Key("EdgeSite", PLANT, "box-1"),
+            Key("EdgeSite", PLANT, "box-2"),
+            Key("SensorGraph", PLANT, "line"),
+        ]
+        keys.clear()
+        await operator.discovery.look()
+        assert keys == [], "the same as before is no news"
+
+
 async def test_without_the_right_it_says_so_and_takes_nothing_away(cluster: InMemoryCluster) -> None:
     cluster.put(a_device("p1"))
     operator = await reconciled(cluster)
-
-    def forbid(number: int) -> None:
-        if cluster.requests[number - 1][:2] == ("list", DEVICES):
-            raise Forbidden("no", verb="list", resource="devices")
-
-    cluster.before = forbid
+    forbid_lists(cluster)
     await operator.look()
     assert (accepted(cluster), known_at(cluster)) == (("False", "DevicesNotReadable"), ["p1"])
     conditions = cluster.objects[SENSOR_GRAPHS, Name(PLANT, "line")]["status"]["conditions"]

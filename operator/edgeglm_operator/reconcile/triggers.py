@@ -45,10 +45,8 @@ def concerns(store: Store, change: Change) -> Iterator[Key]:
 
 
 def asking_for_apis(store: Store) -> Iterator[Key]:
-    """Those that may ask for an API which has come or gone."""
-    yield from (_key_of_service(service) for service in store.services.all())
-    for namespace in store.device_faults:
-        yield from _sites_and_graphs(store, namespace)
+    """Those that may ask for an API which has come or gone; of Devices, DeviceList tells itself."""
+    return (_key_of_service(service) for service in store.services.all())
 
 
 def everything(store: Store) -> Iterator[Key]:
