@@ -96,7 +96,9 @@ FIRE: Final = [
     ),
     Case("EdgeglmSiteDark", "32m", {site("Connected", "False", "Disconnected"): "2x400"}),
     Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "False", "SpoolBlocked"): "1x400"}),
+    Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "Unknown", "NotReporting"): "1x400"}),
     Case("EdgeglmReportsRefused", "17m", {reports("BadToken"): "0+1x400"}),
+    Case("EdgeglmReportsRefused", "17m", {reports("BadToken"): "0+1x400", reports("Heard"): "0+9x400"}),
     Case("EdgeglmSpoolNearlyFull", "11m", spool(800)),
     Case("EdgeglmSpoolBlocked", "6m", {agent("spool_blocked"): "1x400"}),
     Case("EdgeglmMessagesLost", "2m", {agent("messages_lost_total"): "0x4 1x400"}),
@@ -117,7 +119,15 @@ KEEP_SILENT: Final = [
     Case("EdgeglmServiceNotReady", "32m", {service("False", "Suspended"): "1x400"}),
     Case("EdgeglmSiteDark", "32m", {site("Connected", "True", "NodeReady"): "2x400"}),
     Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "Unknown", "NotReported"): "1x400"}),
+    Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "Unknown", "SiteDisconnected"): "1x400"}),
+    Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "False", "Suspended"): "1x400"}),
     Case("EdgeglmReportsRefused", "17m", {reports("Heard"): "0+9x400"}),
+    # Somebody who is no site, or a site of a poor line, beside many that are well.
+    Case("EdgeglmReportsRefused", "17m", {reports("BadToken"): "0+1x400", reports("Heard"): "0+99x400"}),
+    # The API server was away for two minutes.
+    Case("EdgeglmReportsRefused", "17m", {reports("Busy"): "0+9x8 72x400", reports("Heard"): "0x8 0+9x400"}),
+    # Nobody reports at all.
+    Case("EdgeglmReportsRefused", "17m", {reports("BadToken"): "0x400", reports("Heard"): "0x400"}),
     Case("EdgeglmSpoolNearlyFull", "11m", spool(700)),
     Case("EdgeglmSpoolBlocked", "6m", {agent("spool_blocked"): "0x400"}),
     Case("EdgeglmMessagesLost", "30m", {agent("messages_lost_total"): "7x400", agent("books_balanced"): "1x400"}),
