@@ -39,6 +39,10 @@ def service(status: str, reason: str, target: Labels = OPERATOR) -> str:
     return metric("edgeglm_conditions", target, kind="InferenceService", type="Ready", status=status, reason=reason)
 
 
+def graph(status: str, reason: str) -> str:
+    return metric("edgeglm_conditions", OPERATOR, kind="SensorGraph", type="Ready", status=status, reason=reason)
+
+
 def site(type_: str, status: str, reason: str) -> str:
     return metric("edgeglm_conditions", OPERATOR, kind="EdgeSite", type=type_, status=status, reason=reason)
 
@@ -64,6 +68,7 @@ def answers(status: str) -> str:
     return agent("answers_total", graph="line", status=status)
 
 
+NOT_READ: Final = metric("edgeglm_topologies_not_read", OPERATOR)
 BROKER: Final = agent("broker_connected", broker="mqtt://b")
 SENT_AWAY: Final = metric("vllm:admission_rejections_total", ENGINE, reason="max_num_queued_reqs")
 
@@ -94,9 +99,14 @@ FIRE: Final = [
         "32m",
         {service("False", "ImagePull"): "1x400", service("False", "ImagePull", STANDBY): "1x400"},
     ),
+    Case(
+        "EdgeglmGraphNotReady", "32m", {graph("False", "InvalidTopology"): "1x400", graph("True", "Serving"): "9x400"}
+    ),
     Case("EdgeglmSiteDark", "32m", {site("Connected", "False", "Disconnected"): "2x400"}),
     Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "False", "SpoolBlocked"): "1x400"}),
     Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "Unknown", "NotReporting"): "1x400"}),
+    Case("EdgeglmBundleRefused", "16m", {site("BundleApplied", "False", "BundleRejected"): "1x400"}),
+    Case("EdgeglmTopologiesNotRead", "32m", {NOT_READ: "2x400"}),
     Case("EdgeglmReportsRefused", "17m", {reports("BadToken"): "0+1x400"}),
     Case("EdgeglmReportsRefused", "17m", {reports("BadToken"): "0+1x400", reports("Heard"): "0+9x400"}),
     Case("EdgeglmSpoolNearlyFull", "11m", spool(800)),
@@ -117,10 +127,14 @@ KEEP_SILENT: Final = [
     Case("EdgeglmReconcileErrors", "32m", {reconciled("done"): "0+1x400"}),
     Case("EdgeglmServiceNotReady", "32m", {service("False", "ImagePull"): "1x80 stale"}),
     Case("EdgeglmServiceNotReady", "32m", {service("False", "Suspended"): "1x400"}),
+    Case("EdgeglmGraphNotReady", "32m", {graph("False", "Suspended"): "1x400", graph("Unknown", "Starting"): "1x400"}),
     Case("EdgeglmSiteDark", "32m", {site("Connected", "True", "NodeReady"): "2x400"}),
     Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "Unknown", "NotReported"): "1x400"}),
     Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "Unknown", "SiteDisconnected"): "1x400"}),
     Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "False", "Suspended"): "1x400"}),
+    Case("EdgeglmBundleRefused", "16m", {site("BundleApplied", "False", "Suspended"): "1x400"}),
+    Case("EdgeglmBundleRefused", "16m", {site("BundleApplied", "Unknown", "BundleOnItsWay"): "1x400"}),
+    Case("EdgeglmTopologiesNotRead", "32m", {NOT_READ: "0x400"}),
     Case("EdgeglmReportsRefused", "17m", {reports("Heard"): "0+9x400"}),
     # Somebody who is no site, or a site of a poor line, beside many that are well.
     Case("EdgeglmReportsRefused", "17m", {reports("BadToken"): "0+1x400", reports("Heard"): "0+99x400"}),
