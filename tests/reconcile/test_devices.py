@@ -222,6 +222,22 @@ async def test_a_namespace_whose_list_fails_keeps_nobody_else_waiting(cluster: I
     assert (accepted(cluster), known_at(cluster)) == (("True", ""), ["p1"])
 
 
+async def test_meanwhile_its_sites_get_no_other_bundle_unless_the_graph_is_suspended(cluster: InMemoryCluster) -> None:
+    """For their other graphs neither, as docs/guide/sensors.md says."""
+    cluster.put(a_device("p1"))
+    cluster.put(a_sensor_graph("other", "box-1", reasoning=ENDPOINT))
+    operator = await reconciled(cluster)
+    forbid_lists(cluster)
+    await operator.look()
+    cluster.put(a_sensor_graph("other", "box-1", reasoning=ENDPOINT, topology={"nodes": [{"id": "m1", "type": "M"}]}))
+    await operator.settle()
+    assert (known_at(cluster), known_at(cluster, graph="other")) == (["p1"], [])
+
+    cluster.put(a_sensor_graph("line", topology={"devices": {}}, reasoning=ENDPOINT, sites=BOTH, suspend=True))
+    await operator.settle()
+    assert (known_at(cluster), known_at(cluster, graph="other")) == (None, ["m1"])
+
+
 async def test_they_are_listed_where_a_graph_asks_and_forgotten_where_none_does(cluster: InMemoryCluster) -> None:
     cluster.put(a_device("p1"))
     cluster.put(a_device("p1", namespace="elsewhere"))
