@@ -99,6 +99,7 @@ async def test_the_next_changes_when_the_one_before_serves(fleet: Fleet) -> None
 
 async def test_a_fault_stops_at_the_first_and_a_correction_reaches_it(fleet: Fleet) -> None:
     await fleet.ask(9999)
+    await fleet.fail("box-1")
     await fleet.ask(2048)
     assert (fleet.asked_of(9999), fleet.asked_of(2048)) == ((), BOXES[:2])
     await fleet.serve("box-1", "box-2")
@@ -151,6 +152,17 @@ async def test_a_wave_begins_when_its_window_opens_and_one_site_at_a_time(fleet:
     await fleet.serve("box-1")
     assert fleet.asked_of(2048) == BOXES[:1]
     assert "window opens at 2026-01-09T22:00+08:00" in fleet.message()
+
+
+async def test_a_deployment_that_its_controller_has_not_read_yet_still_serves(fleet: Fleet) -> None:
+    """Another deadline is another generation, of which the counts say nothing for a moment: no reason to go at noon."""
+    fleet.operator.now = "2026-01-02T04:00:00Z"
+    await fleet.ask(2048, window=NIGHT)
+    live = fleet.cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {}
+    fleet.cluster.put({**live, "spec": {**live["spec"], "timeouts": {"progressDeadlineSeconds": 7200}}})
+    await fleet.operator.settle()
+    assert [fleet.deployment(box)["spec"]["progressDeadlineSeconds"] for box in BOXES] == [7200] * 3
+    assert fleet.asked_of(2048) == ()
 
 
 async def test_a_window_in_a_zone_that_nobody_knows_is_refused(fleet: Fleet) -> None:

@@ -125,7 +125,8 @@ class EdgeWish:
         before = template_of(self.live) if self.live and is_other(self.made, self.live) else None
         # By another name, port or key its agent asks at once, as the bundle says.
         can_wait = before is not None and asked_by(before) == asked_by(self.made["spec"]["template"])
-        serves = self.live is not None and self.live.is_serving
+        # While its controller has not read the last change, its counts speak of before: whoever may go on serving does.
+        serves = self.live is not None and (self.live.ready_replicas > 0 if can_wait else self.live.is_serving)
         return Changing(place=self.place, changes=can_wait, serves=serves, is_dark=self.is_dark)
 
     def intent(self, *, waits: bool) -> Manifest:

@@ -21,6 +21,7 @@ class Changing:
     changes: bool
     """Whether it has something else than is asked for now, and can have that for a while."""
     serves: bool
+    """What has yet to change serves also in doubt, and what has changed only beyond doubt."""
     is_dark: bool
     """Whether it is out of sight: it would change at some time, together with all others, and nobody would see it."""
 
