@@ -165,6 +165,39 @@ async def test_a_deployment_that_its_controller_has_not_read_yet_still_serves(fl
     assert fleet.asked_of(2048) == ()
 
 
+@pytest.mark.parametrize(
+    ("changed", "begin"),
+    [
+        ({"model": {"uri": "hf://owner/model", "revision": "v2"}}, ()),
+        ({"model": {"uri": "hf://owner/model", "adapters": [{"name": "a", "uri": "hf://owner/a"}]}}, ()),
+        ({"engine": {"maxModelLen": 2048}}, BOXES[:1]),
+        ({"edge": [an_edge_target(*BOXES) | {"download": {"window": NIGHT | {"end": "06:00"}}}]}, BOXES[:1]),
+    ],
+    ids=["revision", "adapter", "length", "window"],
+)
+async def test_a_site_that_serves_does_not_go_for_what_may_not_be_fetched_yet(
+    fleet: Fleet, changed: dict[str, Any], begin: tuple[str, ...]
+) -> None:
+    """It would serve nobody until its download's window opens; what is there already is served again at once."""
+    fleet.operator.now = "2026-01-02T13:00:00Z"
+    live = fleet.cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {}
+    limited = an_edge_target(*BOXES) | {"download": {"window": NIGHT}}
+    live = {**live, "spec": {**live["spec"], "edge": [limited]}}
+    fleet.cluster.put(live)
+    await fleet.operator.settle()
+    for box in BOXES:
+        await fleet.serve(box)
+    before = {box: fleet.deployment(box)["spec"] for box in BOXES}
+    fleet.cluster.put({**live, "spec": {**live["spec"], **changed}})
+    await fleet.operator.settle()
+    assert tuple(box for box in BOXES if fleet.deployment(box)["spec"] != before[box]) == begin
+    if not begin:
+        assert "spec.edge[sites].download.window opens at 2026-01-02T22:00+08:00" in fleet.message()
+
+    await fleet.pass_time("2026-01-02T14:00:00Z", seconds=3600)
+    assert fleet.deployment("box-1")["spec"] != before["box-1"]
+
+
 async def test_a_window_in_a_zone_that_nobody_knows_is_refused(fleet: Fleet) -> None:
     await fleet.ask(2048, window=NIGHT | {"timeZone": "Mars/Base"})
     assert fleet.told("Accepted") == ("False", "InvalidSpec")

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from edgeglm_api import labels
-from edgeglm_api.inference_service import InferenceService, Update
+from edgeglm_api.inference_service import InferenceService
 from edgeglm_api.report import Verification
 from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.kinds import (
@@ -53,7 +53,7 @@ from edgeglm_operator.reconcile.status.verdict import Workload
 from edgeglm_operator.reconcile.status.verification import Verified
 from edgeglm_operator.reconcile.status_writer import write_status
 from edgeglm_operator.reconcile.verification import concurrency_of, plan_verification
-from edgeglm_operator.reconcile.waves import Changing, opens, waiting
+from edgeglm_operator.reconcile.waves import Changing, Opening, waiting
 from edgeglm_operator.reconcile.workloads import workload
 from edgeglm_operator.reconcile.world import World
 from edgeglm_operator.resources.around_cloud import around_cloud
@@ -63,6 +63,7 @@ from edgeglm_operator.resources.cloud_deployment import (
     replicas_alone,
     with_replicas,
 )
+from edgeglm_operator.resources.downloaded_weights import fetched_by
 from edgeglm_operator.resources.edge_deployment import asked_by, make_edge_deployment
 from edgeglm_operator.resources.engine_settings import effective_engines
 from edgeglm_operator.resources.knative_service import is_knative, make_knative_service
@@ -101,8 +102,8 @@ class Scope:
     companions: dict[Companion, Manifest | Refused] = field(default_factory=dict)
     """What is to stand beside the cloud replicas, or why it does not."""
     edge: dict[Place, Refused] = field(default_factory=dict)
-    waiting: frozenset[Place] = frozenset()
-    """Sites whose turn to change has not come."""
+    waiting: dict[Place, Opening | None] = field(default_factory=dict)
+    """Sites whose turn to change has not come, and the window that has to open first."""
 
     @property
     def nodes(self) -> tuple[Node, ...] | None:
@@ -127,7 +128,8 @@ class EdgeWish:
         can_wait = before is not None and asked_by(before) == asked_by(self.made["spec"]["template"])
         # While its controller has not read the last change, its counts speak of before: whoever may go on serving does.
         serves = self.live is not None and (self.live.ready_replicas > 0 if can_wait else self.live.is_serving)
-        return Changing(place=self.place, changes=can_wait, serves=serves, is_dark=self.is_dark)
+        fetches = before is not None and not fetched_by(self.made["spec"]["template"]) <= fetched_by(before)
+        return Changing(place=self.place, changes=can_wait, serves=serves, fetches=fetches, is_dark=self.is_dark)
 
     def intent(self, *, waits: bool) -> Manifest:
         """The Deployment to have now."""
@@ -288,8 +290,8 @@ def view_of(scope: Scope) -> ServiceView:
             name = edge_deployment_name(metadata.name, target.name, node.name)
             selector = edge_selector(scope.service, target, node.name)
             at_site = observed(name, selector=selector, refused=scope.edge.get(place))
-            waits = place in scope.waiting
-            replicas.append(SiteReplica(place=place, node=node, workload=at_site, waits=waits))
+            waits, opening = place in scope.waiting, scope.waiting.get(place)
+            replicas.append(SiteReplica(place=place, node=node, workload=at_site, waits=waits, opening=opening))
     return ServiceView(
         refused=scope.refused,
         cloud=cloud_workload(scope),
@@ -351,12 +353,11 @@ def _again_after_seconds(scope: Scope) -> float | None:
 
 
 def _until_windows_open(scope: Scope) -> Iterator[float]:
-    """Seconds, for each target of which a site waits for its window."""
+    """Seconds, for each site that waits for one; 0 when it has opened meanwhile."""
     now = datetime.fromisoformat(scope.world.now())
-    for target in scope.service.spec.edge:
-        opening = opens(target.update or Update(), now)
-        if opening and any(place.target == target.name for place in scope.waiting):
-            yield (opening - now).total_seconds()
+    for opening in scope.waiting.values():
+        if opening:
+            yield max((opening.at - now).total_seconds(), 0)
 
 
 async def _scaled(scope: Scope, made: Manifest, live: Deployment | None) -> Manifest:
@@ -410,14 +411,15 @@ def _edge_wishes(scope: Scope) -> Iterator[EdgeWish]:
             yield EdgeWish(Place(target.name, node.name), made, found, is_dark=not node.ready)
 
 
-def _waiting(scope: Scope, wishes: Sequence[EdgeWish]) -> frozenset[Place]:
+def _waiting(scope: Scope, wishes: Sequence[EdgeWish]) -> dict[Place, Opening | None]:
     """Whose turn to change has not come. What is suspended serves nobody."""
+    found: dict[Place, Opening | None] = {}
     if scope.service.spec.suspend:
-        return frozenset()
-    found: frozenset[Place] = frozenset()
+        return found
+    now = datetime.fromisoformat(scope.world.now())
     for target in scope.service.spec.edge:
         sites = [wish.changing() for wish in wishes if wish.place.target == target.name]
-        found |= waiting(sites, target.update or Update(), datetime.fromisoformat(scope.world.now()))
+        found |= waiting(sites, target, now)
     return found
 
 

@@ -8,9 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from edgeglm_api.inference_service import Update
+from edgeglm_api.inference_service import EdgeTarget, Update
 from edgeglm_api.time_window import opens_at
 from edgeglm_operator.reconcile.placement import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a site waits for that only the clock brings."""
+
+    at: datetime
+    window: str
+    """Its field, below the target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,25 +31,35 @@ class Changing:
     """Whether it has something else than is asked for now, and can have that for a while."""
     serves: bool
     """What has yet to change serves also in doubt, and what has changed only beyond doubt."""
+    fetches: bool
+    """Whether something may have to be fetched first, without which it would serve nobody."""
     is_dark: bool
     """Whether it is out of sight: it would change at some time, together with all others, and nobody would see it."""
 
 
-def waiting(sites: Iterable[Changing], update: Update, now: datetime) -> frozenset[Place]:
-    """The sites of one target that stay as they are until it is their turn."""
-    sites = tuple(sites)
+def waiting(sites: Iterable[Changing], target: EdgeTarget, now: datetime) -> dict[Place, Opening | None]:
+    """The sites of one target that stay as they are until it is their turn, and the window that has to open first."""
+    sites, update = tuple(sites), target.update or Update()
     changing = [site for site in sites if site.changes]
     if update.hold:
-        return frozenset(site.place for site in changing)
+        return dict.fromkeys(site.place for site in changing)
+    openings = {site.place: _opening(target, now, fetches=site.fetches) for site in changing}
     under_way = sum(not (site.changes or site.serves or site.is_dark) for site in sites)
-    serving = sorted(site.place.node for site in changing if site.serves and not site.is_dark)
-    turns = 0 if opens(update, now) else max(update.max_concurrent_sites - under_way, 0)
-    next_ones = serving[:turns]
-    return frozenset(
-        site.place for site in changing if site.is_dark or (site.serves and site.place.node not in next_ones)
-    )
+    serving = (site for site in changing if site.serves and not site.is_dark and openings[site.place] is None)
+    turns = max(update.max_concurrent_sites - under_way, 0)
+    next_ones = sorted(site.place.node for site in serving)[:turns]
+    return {
+        site.place: openings[site.place]
+        for site in changing
+        if site.is_dark or (site.serves and site.place.node not in next_ones)
+    }
 
 
-def opens(update: Update, now: datetime) -> datetime | None:
-    """When sites that serve may change again; None when they may now."""
-    return opens_at(update.window, now) if update.window else None
+def _opening(target: EdgeTarget, now: datetime, *, fetches: bool) -> Opening | None:
+    """When a site that serves may change; None when it may now. Both windows have to be open where it fetches."""
+    windows = {
+        "update.window": target.update and target.update.window,
+        "download.window": target.download and target.download.window if fetches else None,
+    }
+    openings = [Opening(at, name) for name, each in windows.items() if each and (at := opens_at(each, now))]
+    return max(openings, key=lambda opening: opening.at, default=None)

@@ -33,6 +33,9 @@ LINK: Final = f"{CACHE}/model"
 """What the engine serves: a link in the pod's own volume, to the commit that this pod keeps."""
 
 
+_HOW: Final = ("--until=", "--max-bytes-per-second=", "--window=")
+
+
 class _Variable(NamedTuple):
     """What the program reads, and the key of the Secret that it comes from."""
 
@@ -83,6 +86,13 @@ def downloaded_weights(download: Download, cache: WeightsCache) -> Weights:
         preparing=(*owner, *shares, *brought),
         adapters={adapter.name: _link_of(adapter) for adapter in adapters},
     )
+
+
+def fetched_by(template: Manifest) -> frozenset[tuple[str, ...]]:
+    """What the pods of a template have to have, and where from; not when, nor how fast."""
+    containers = template["spec"].get("initContainers") or ()
+    downloads = (each["args"] for each in containers if each["name"].startswith(CONTAINER_PREFIX))
+    return frozenset(tuple(each for each in given if not each.startswith(_HOW)) for given in downloads)
 
 
 def _adapter(download: Download, cache: WeightsCache, adapter: Adapter) -> Manifest:

@@ -2,18 +2,27 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeglm_api.inference_service import Update
+from edgeglm_api.inference_service import Download, EdgeTarget, Update
+from edgeglm_api.selection import Sites
 from edgeglm_api.time_window import TimeWindow
 from edgeglm_operator.reconcile.placement import Place
-from edgeglm_operator.reconcile.waves import Changing, waiting
+from edgeglm_operator.reconcile.waves import Changing, Opening, waiting
 
 
-def a_site(node: str, *, changes: bool = True, serves: bool = True, is_dark: bool = False) -> Changing:
-    return Changing(place=Place("boxes", node), changes=changes, serves=serves, is_dark=is_dark)
+def a_site(
+    node: str, *, changes: bool = True, serves: bool = True, fetches: bool = False, is_dark: bool = False
+) -> Changing:
+    return Changing(place=Place("boxes", node), changes=changes, serves=serves, fetches=fetches, is_dark=is_dark)
+
+
+def a_target(most: int, *, download: TimeWindow | None = None, **update: Any) -> EdgeTarget:
+    limits = Download(window=download) if download else None
+    return EdgeTarget(name="boxes", sites=Sites(), download=limits, update=Update(max_concurrent_sites=most, **update))
 
 
 NIGHT = TimeWindow(start="22:00", end="05:00", time_zone="Asia/Shanghai")
@@ -24,10 +33,8 @@ def at(hour: int) -> datetime:
     return datetime(2026, 11, 28, hour, tzinfo=timezone(timedelta(hours=8)))
 
 
-def who_waits(
-    sites: Sequence[Changing], most: int = 1, *, hold: bool = False, window: TimeWindow | None = None, hour: int = 12
-) -> str:
-    found = waiting(sites, Update(max_concurrent_sites=most, hold=hold, window=window), at(hour))
+def who_waits(sites: Sequence[Changing], most: int = 1, *, hour: int = 12, **asked: Any) -> str:
+    found = waiting(sites, a_target(most, **asked), at(hour))
     return "".join(sorted(place.node for place in found))
 
 
@@ -65,12 +72,27 @@ def test_outside_the_window_what_serves_does_not_begin() -> None:
     assert who_waits(fleet, 5, window=NIGHT, hour=23) == ""
 
 
+def test_what_has_to_be_fetched_first_begins_when_both_windows_are_open() -> None:
+    """Its replica goes before the new one comes, and that would wait for its model."""
+    fleet = [a_site("a", fetches=True), a_site("b"), a_site("c", fetches=True, serves=False)]
+    assert who_waits(fleet, 5, download=NIGHT, hour=12) == "a"
+    assert who_waits(fleet, 5, download=NIGHT, hour=23) == ""
+    noon = TimeWindow(start="11:00", end="23:30", time_zone="Asia/Shanghai")
+    assert [who_waits(fleet, 5, window=noon, download=NIGHT, hour=hour) for hour in (12, 23, 2)] == ["a", "", "ab"]
+    told = waiting(fleet, a_target(5, window=noon, download=NIGHT), at(9))
+    assert told == {
+        Place("boxes", "a"): Opening(at(22), "download.window"),
+        Place("boxes", "b"): Opening(at(11), "update.window"),
+    }
+
+
 sites = st.lists(
     st.builds(
         Changing,
         place=st.builds(Place, st.just("boxes"), st.text("abcdef", min_size=1, max_size=3)),
         changes=st.booleans(),
         serves=st.booleans(),
+        fetches=st.booleans(),
         is_dark=st.booleans(),
     ),
     max_size=12,
@@ -82,7 +104,7 @@ sites = st.lists(
 def test_never_more_than_so_many_that_served_are_down_and_all_come_to_their_turn(
     fleet: list[Changing], most: int
 ) -> None:
-    held = waiting(fleet, Update(max_concurrent_sites=most), at(12))
+    held = waiting(fleet, a_target(most), at(12))
     begin = [site for site in fleet if site.changes and site.place not in held]
     under_way = [site for site in fleet if not site.changes and not site.serves and not site.is_dark]
     served = [site for site in begin if site.serves]

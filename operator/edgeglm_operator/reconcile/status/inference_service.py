@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Final
 
 from edgeglm_api.conditions import Condition, carry_over
@@ -52,7 +51,7 @@ from edgeglm_operator.reconcile.status.verdict import (
     verdict_of,
 )
 from edgeglm_operator.reconcile.status.verification import Verified, verification_verdict, verified_at_sites
-from edgeglm_operator.reconcile.waves import opens
+from edgeglm_operator.reconcile.waves import Opening
 from edgeglm_operator.resources.effective_engine import place_of
 from edgeglm_operator.resources.engine_pod import CONTAINER
 from edgeglm_operator.resources.knative_service import is_knative
@@ -78,6 +77,8 @@ class SiteReplica:
     workload: Workload
     waits: bool = False
     """Whether it still has what was asked for before: its turn to change has not come."""
+    opening: Opening | None = None
+    """The window that has to open first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,20 +306,18 @@ def _plan_at(target: EdgeTarget | None, view: ServiceView) -> CapacityPlan | Non
 def _at_site(service: InferenceService, target: EdgeTarget, site: SiteReplica, now: str) -> Verdict:
     name = edge_deployment_name(service.metadata.name, target.name, site.place.node)
     verdict = site_verdict(site.workload, site.node, expected_at(service, target, name), now)
-    return _waits(target, site, now) if site.waits and verdict.state is State.SERVING else verdict
+    return _waits(target, site) if site.waits and verdict.state is State.SERVING else verdict
 
 
-def _waits(target: EdgeTarget, site: SiteReplica, now: str) -> Verdict:
-    where, update = f"spec.edge[{target.name}].update", target.update or Update()
+def _waits(target: EdgeTarget, site: SiteReplica) -> Verdict:
+    where, update = f"spec.edge[{target.name}]", target.update or Update()
     if update.hold:
-        return Verdict(State.PROGRESSING, "UpdateHeld", f"site {site.place.node} stays as it was; {where}.hold is true")
-    if opening := opens(update, datetime.fromisoformat(now)):
-        return Verdict(
-            State.PROGRESSING,
-            "AwaitingWindow",
-            f"site {site.place.node} serves as before; {where}.window opens at {opening.isoformat(timespec='minutes')}",
-        )
-    turn = f"site {site.place.node} serves as before and has its turn later; {where}.maxConcurrentSites: "
+        said = f"site {site.place.node} stays as it was; {where}.update.hold is true"
+        return Verdict(State.PROGRESSING, "UpdateHeld", said)
+    if site.opening:
+        opens = f"{where}.{site.opening.window} opens at {site.opening.at.isoformat(timespec='minutes')}"
+        return Verdict(State.PROGRESSING, "AwaitingWindow", f"site {site.place.node} serves as before; {opens}")
+    turn = f"site {site.place.node} serves as before and has its turn later; {where}.update.maxConcurrentSites: "
     return Verdict(State.PROGRESSING, "AwaitingTurn", f"{turn}{update.max_concurrent_sites}")
 
 
