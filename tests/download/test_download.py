@@ -161,6 +161,23 @@ def test_what_is_there_waits_for_no_window(pod: Pod, hub: StubHub, tmp_path: Pat
     assert (other.files(), clock.waits) == (FILES, [])
 
 
+def test_by_day_a_new_pod_serves_what_its_branch_meant_last(
+    pod: Pod, hub: StubHub, tmp_path: Path, clock: Clock
+) -> None:
+    """The branch has moved on since: for that the night is there, and the pod that starts then has it."""
+    pod.run()
+    files = FILES | {"config.json": b"{}"}
+    hub.models[REPOSITORY].commits[a_commit(files)] = files
+    hub.models[REPOSITORY].branches["main"] = a_commit(files)
+    by_day = Pod(hub, tmp_path, clock, name="by-day")
+    assert by_day.run(window=A_MINUTE_EACH_NIGHT).outcome is Outcome.WHOLE
+    assert (by_day.files(), clock.waits) == (FILES, [])
+    clock.seconds = UNTIL_IT_OPENS_SECONDS
+    at_night = Pod(hub, tmp_path, clock, name="at-night")
+    assert at_night.run(window=A_MINUTE_EACH_NIGHT).outcome is Outcome.WHOLE
+    assert at_night.files() == files
+
+
 def test_a_line_that_is_cut_in_mid_file_is_gone_on_with_where_it_broke(pod: Pod, hub: StubHub) -> None:
     hub.faults = [Fault(WEIGHTS, after_bytes=300_000), Fault(WEIGHTS, after_bytes=0)]
     assert pod.run().outcome is Outcome.WHOLE

@@ -50,7 +50,7 @@ class Means:
     patience: Patience
     now: Callable[[], datetime]
     hours: Hours = ALWAYS
-    """For all but the one request that asks what is there already."""
+    """For all but the one request that asks what a revision means of which nothing is there."""
 
 
 def download(wish: Wish, means: Means) -> LastMessage:
@@ -63,7 +63,7 @@ def download(wish: Wish, means: Means) -> LastMessage:
 
 def _download(wish: Wish, means: Means) -> LastMessage:
     cache, link = Cache(wish.cache, means.source.place), Link(wish.link)
-    commit = link.commit or _commit(wish, cache, means.source)
+    commit = link.commit or _commit(wish, cache, means)
     snapshot = cache.snapshot(commit)
     link.point_at(snapshot)
     said = _whole() if snapshot.is_whole else _alone(wish, means, snapshot)
@@ -78,12 +78,15 @@ def _alone(wish: Wish, means: Means, snapshot: Snapshot) -> LastMessage:
         return _whole() if snapshot.is_whole else _bring(wish, means, snapshot)
 
 
-def _commit(wish: Wish, cache: Cache, source: Source) -> str:
-    """What the revision means now; where the source is out of reach, what it meant last, if that is there."""
+def _commit(wish: Wish, cache: Cache, means: Means) -> str:
+    """What the revision means now; outside the hours, or with the source out of reach, what it meant last, if there."""
+    known = cache.last_known(wish.revision)
+    if known and means.hours.are_over:
+        return known
     try:
-        return source.commit_of(wish.revision)
+        return means.source.commit_of(wish.revision)
     except Unreachable as error:
-        if known := cache.last_known(wish.revision):
+        if known:
             log.warning("%s; going on with commit %s, which %s meant last", error, known, wish.revision)
             return known
         raise
