@@ -68,12 +68,12 @@ def an_edge_site(name: str, node: str, **spec: Any) -> Manifest:
     return _object(API_VERSION, "EdgeSite", name, spec={"nodeName": node, **spec})
 
 
-def an_edge_node(name: str, *, ready: bool = True) -> Manifest:
+def an_edge_node(name: str, *, ready: bool = True, since: str = "2025-12-31T00:00:00Z") -> Manifest:
     """A node that KubeEdge runs."""
     condition = {
         "type": "Ready",
         "status": "True" if ready else "Unknown",
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
+        "lastTransitionTime": since,
     }
     return {
         "apiVersion": "v1",

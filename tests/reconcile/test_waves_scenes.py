@@ -54,6 +54,17 @@ class Fleet:
         self.cluster.put({**live, "status": an_edge_node(box, ready=ready)["status"]})
         await self.operator.settle()
 
+    async def cut_off(self, box: str) -> None:
+        """Let its line break; the control plane then takes its pods for such that are not ready."""
+        await self.lose_sight(box)
+        await self.fail(box)
+
+    async def come_back(self, box: str) -> None:
+        """Let it be heard again: the node at once, its pods a little later."""
+        live = self.cluster.live(NODES, "", box) or {}
+        self.cluster.put({**live, "status": an_edge_node(box, since=self.operator.now)["status"]})
+        await self.operator.settle()
+
     def deployment(self, box: str) -> Manifest:
         return self.cluster.live(DEPLOYMENTS, PLANT, edge_deployment_name("llm", "sites", box)) or {}
 
@@ -225,6 +236,32 @@ async def test_a_site_out_of_sight_changes_when_it_is_heard(fleet: Fleet) -> Non
     assert (fleet.asked_of(2048), fleet.asked_of(1024)) == (BOXES[1:], BOXES[:1])
     await fleet.lose_sight("box-1", ready=True)
     assert fleet.asked_of(2048) == BOXES
+
+
+async def test_a_site_whose_line_flaps_serves_on_outside_the_window(fleet: Fleet) -> None:
+    """Its node is heard before its pods are: what served all the while seems to serve nobody for a moment."""
+    fleet.operator.now = "2026-01-02T04:00:00Z"
+    await fleet.ask(2048, window=NIGHT)
+    await fleet.cut_off("box-1")
+    await fleet.come_back("box-1")
+    assert fleet.asked_of(2048) == ()
+    await fleet.serve("box-1")
+    await fleet.pass_time("2026-01-02T04:02:00Z", seconds=120)
+    assert fleet.asked_of(2048) == ()
+    assert fleet.told() == ("Unknown", "AwaitingWindow")
+
+
+async def test_a_site_that_comes_back_and_does_not_serve_is_corrected_after_a_while(fleet: Fleet) -> None:
+    """Nothing but the clock tells that it has been waited for long enough."""
+    fleet.operator.now = "2026-01-02T04:00:00Z"
+    await fleet.fail("box-3")
+    await fleet.ask(2048, window=NIGHT)
+    await fleet.fail("box-3")
+    await fleet.cut_off("box-1")
+    await fleet.come_back("box-1")
+    assert fleet.asked_of(2048) == ("box-3",)
+    await fleet.pass_time("2026-01-02T04:01:00Z", seconds=60)
+    assert fleet.asked_of(2048) == ("box-1", "box-3")
 
 
 async def test_a_restart_in_the_middle_of_a_wave_goes_on_with_it_and_writes_nothing(fleet: Fleet) -> None:

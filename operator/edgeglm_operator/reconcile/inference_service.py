@@ -53,7 +53,7 @@ from edgeglm_operator.reconcile.status.verdict import Workload
 from edgeglm_operator.reconcile.status.verification import Verified
 from edgeglm_operator.reconcile.status_writer import write_status
 from edgeglm_operator.reconcile.verification import concurrency_of, plan_verification
-from edgeglm_operator.reconcile.waves import Changing, Opening, waiting
+from edgeglm_operator.reconcile.waves import Changing, Opening, settles_after_seconds, waiting
 from edgeglm_operator.reconcile.workloads import workload
 from edgeglm_operator.reconcile.world import World
 from edgeglm_operator.resources.around_cloud import around_cloud
@@ -120,6 +120,8 @@ class EdgeWish:
     made: Manifest
     live: Deployment | None
     is_dark: bool = field(kw_only=True)
+    just_came: bool = field(kw_only=True)
+    """Its node was out of sight a moment ago."""
 
     def changing(self) -> Changing:
         """What its turn depends on."""
@@ -129,7 +131,8 @@ class EdgeWish:
         # While its controller has not read the last change, its counts speak of before: whoever may go on serving does.
         serves = self.live is not None and (self.live.ready_replicas > 0 if can_wait else self.live.is_serving)
         fetches = before is not None and not fetched_by(self.made["spec"]["template"]) <= fetched_by(before)
-        return Changing(place=self.place, changes=can_wait, serves=serves, fetches=fetches, is_dark=self.is_dark)
+        is_dark = self.is_dark or (can_wait and not serves and self.just_came)
+        return Changing(place=self.place, changes=can_wait, serves=serves, fetches=fetches, is_dark=is_dark)
 
     def intent(self, *, waits: bool) -> Manifest:
         """The Deployment to have now."""
@@ -348,7 +351,7 @@ def _asked_pods(cloud: Workload) -> Workload:
 def _again_after_seconds(scope: Scope) -> float | None:
     """When the first of the waits is over that no event tells of."""
     rollout = scope.rollout.again_after_seconds if scope.rollout else None
-    waits = (rollout, scope.verify_again_after_seconds, *_until_windows_open(scope))
+    waits = (rollout, scope.verify_again_after_seconds, *_until_windows_open(scope), *_until_settled(scope))
     return min((seconds for seconds in waits if seconds is not None), default=None)
 
 
@@ -358,6 +361,14 @@ def _until_windows_open(scope: Scope) -> Iterator[float]:
     for opening in scope.waiting.values():
         if opening:
             yield max((opening.at - now).total_seconds(), 0)
+
+
+def _until_settled(scope: Scope) -> Iterator[float]:
+    """Seconds, for each node that has only just come back and at which something waits."""
+    nodes = {place.node for place in scope.waiting}
+    for node in scope.nodes or ():
+        if node.name in nodes and (left := settles_after_seconds(node, scope.world.now())):
+            yield left
 
 
 async def _scaled(scope: Scope, made: Manifest, live: Deployment | None) -> Manifest:
@@ -408,7 +419,9 @@ def _edge_wishes(scope: Scope) -> Iterator[EdgeWish]:
             made = make_edge_deployment(scope.service, target, node.name, scope.world.settings)
             live = scope.world.store.deployments.get(*identity_of(made)[1])
             found = deployment_from(live.unpack()) if live else None
-            yield EdgeWish(Place(target.name, node.name), made, found, is_dark=not node.ready)
+            just_came = settles_after_seconds(node, scope.world.now()) > 0
+            place = Place(target.name, node.name)
+            yield EdgeWish(place, made, found, is_dark=not node.ready, just_came=just_came)
 
 
 def _waiting(scope: Scope, wishes: Sequence[EdgeWish]) -> dict[Place, Opening | None]:

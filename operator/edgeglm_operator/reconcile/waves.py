@@ -7,10 +7,16 @@ what a fault has stopped at once.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from edgeglm_api.inference_service import EdgeTarget, Update
 from edgeglm_api.time_window import opens_at
+from edgeglm_operator.moment import seconds_between
+from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.placement import Place
+
+RETURN_PATIENCE_SECONDS: Final = 60
+"""A node that comes back is heard first; that its pods serve, as they did all the while, is told by and by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,10 @@ class Changing:
     fetches: bool
     """Whether something may have to be fetched first, without which it would serve nobody."""
     is_dark: bool
-    """Whether it is out of sight: it would change at some time, together with all others, and nobody would see it."""
+    """Whether it is out of sight: it would change at some time, together with all others, and nobody would see it.
+
+    So is what has yet to change and is seen not to serve, as long as its node has only just come back.
+    """
 
 
 def waiting(sites: Iterable[Changing], target: EdgeTarget, now: datetime) -> dict[Place, Opening | None]:
@@ -53,6 +62,14 @@ def waiting(sites: Iterable[Changing], target: EdgeTarget, now: datetime) -> dic
         for site in changing
         if site.is_dark or (site.serves and site.place.node not in next_ones)
     }
+
+
+def settles_after_seconds(node: Node, now: str) -> float:
+    """How long what is seen at a node may be of before it came back; 0 when it is not."""
+    # The moment is of the node's own clock: one that is far off is not waited for.
+    since = seconds_between(node.since, now)
+    just_came = node.ready and bool(node.since) and abs(since) < RETURN_PATIENCE_SECONDS
+    return RETURN_PATIENCE_SECONDS - since if just_came else 0
 
 
 def _opening(target: EdgeTarget, now: datetime, *, fetches: bool) -> Opening | None:
