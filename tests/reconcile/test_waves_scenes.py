@@ -35,6 +35,12 @@ class Fleet:
             self.cluster.put({**live, "status": {"observedGeneration": live["metadata"]["generation"], **counts}})
         await self.operator.settle()
 
+    async def begin(self, box: str) -> None:
+        """Let the replica there go, and the new one be on its way."""
+        live = self.deployment(box)
+        self.cluster.put({**live, "status": {"observedGeneration": live["metadata"]["generation"]}})
+        await self.operator.settle()
+
     async def fail(self, box: str) -> None:
         """Let the replica there not come up in time."""
         live = self.deployment(box)
@@ -72,6 +78,12 @@ class Fleet:
         """The boxes whose engines are to have it."""
         flag = f"--max-model-len={length}"
         return tuple(box for box in BOXES if flag in str(self.deployment(box)["spec"]["template"]))
+
+    @property
+    def reconciles(self) -> float:
+        """So far."""
+        counted = self.operator.world.metrics.reconciles.labels("InferenceService", "done")
+        return float(counted._value.get())
 
     def told(self, type_: str = "EdgeReady") -> tuple[str, str]:
         live = self.cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {}
@@ -163,6 +175,28 @@ async def test_a_wave_begins_when_its_window_opens_and_one_site_at_a_time(fleet:
     await fleet.serve("box-1")
     assert fleet.asked_of(2048) == BOXES[:1]
     assert "window opens at 2026-01-09T22:00+08:00" in fleet.message()
+
+
+@pytest.mark.parametrize("update", [{"window": NIGHT}, {"hold": True}], ids=["window", "hold"])
+async def test_what_waits_for_days_is_not_looked_at_meanwhile(fleet: Fleet, update: dict[str, Any]) -> None:
+    """The clock tells when a window opens, and an event when somebody lets go."""
+    await fleet.ask(2048, **update)
+    before = fleet.reconciles
+    await fleet.pass_time("2026-01-01T00:10:00Z", seconds=600)
+    assert fleet.reconciles == before
+
+
+async def test_what_is_on_its_way_beside_what_waits_is_looked_at(fleet: Fleet) -> None:
+    """No event would tell that it takes too long, so its word goes first."""
+    await fleet.lose_sight("box-1")
+    await fleet.ask(2048)
+    await fleet.begin("box-2")
+    await fleet.lose_sight("box-1", ready=True)
+    await fleet.ask(2048, hold=True)
+    assert fleet.told() == ("Unknown", "RollingOut")
+    before = fleet.reconciles
+    await fleet.pass_time("2026-01-01T00:10:00Z", seconds=600)
+    assert fleet.reconciles > before
 
 
 async def test_a_deployment_that_its_controller_has_not_read_yet_still_serves(fleet: Fleet) -> None:

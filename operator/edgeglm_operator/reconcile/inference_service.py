@@ -89,6 +89,8 @@ class Scope:
     world: World
     service: InferenceService
     children: Children
+    now: str
+    """When it began, RFC 3339: all of it judges by one moment, so that no wait ends between two looks at the clock."""
     wanted: set[tuple[Kind, Name]] = field(default_factory=set)
     refused: Refused | None = None
     """The whole of it."""
@@ -152,14 +154,14 @@ class InferenceServiceReconciler:
             return Result()
         parent = Parent(INFERENCE_SERVICES, service.metadata, is_new=not service.status.conditions)
         children = Children(self._world, parent)
-        scope = Scope(self._world, service, children, refused=accept(service))
+        scope = Scope(self._world, service, children, self._world.now(), refused=accept(service))
         if scope.refused is None:
             await (want_knative(scope) if is_knative(service) else want_cloud(scope))
             await want_verification(scope)
             await want_companions(scope)
             await want_edge(scope)
             await prune(scope)
-        status = inference_service_status(service, view_of(scope), self._world.now())
+        status = inference_service_status(service, view_of(scope), scope.now)
         await write_status(self._world, INFERENCE_SERVICES, service, status)
         return result_of(status.conditions, children.blocked, at_latest=_again_after_seconds(scope))
 
@@ -172,7 +174,7 @@ async def want_cloud(scope: Scope) -> None:
     scope.companions = dict(companions(service, scope.world.store.apis, settings))
     seen = cloud_workload(scope)
     made = await _scaled(scope, make_cloud_deployment(service, settings), seen.deployment)
-    scope.rollout = plan_rollout(made, service, seen, scope.world.now())
+    scope.rollout = plan_rollout(made, service, seen, scope.now)
     scope.cloud = await _want_replicas(scope, in_its_kind(scope.rollout.intent, service))
     if nodes_of(service, None) == 1:
         found = scope.world.store.deployments.get(service.metadata.namespace, service.metadata.name)
@@ -202,7 +204,7 @@ async def want_verification(scope: Scope) -> None:
     if found is None or scope.rollout is None:
         return
     revision, cloud = revision_of(scope.rollout.intent["spec"]["template"]), _asked_pods(cloud_workload(scope))
-    plan = plan_verification(scope.service, scope.world.settings, revision, cloud, found, scope.world.now())
+    plan = plan_verification(scope.service, scope.world.settings, revision, cloud, found, scope.now)
     scope.verify_again_after_seconds = plan.again_after_seconds
     if plan.keeps or plan.intent:
         scope.wanted.add((JOBS, Name(scope.service.metadata.namespace, found.name)))
@@ -317,7 +319,7 @@ def _told_by_agents(scope: Scope) -> dict[str, Verification]:
     found = {}
     for site in scope.world.store.sites.in_namespace(namespace) if chosen else ():
         report = site.status.report
-        if site.spec.node_name in chosen and report and silent_in(report, scope.world.now()) is not None:
+        if site.spec.node_name in chosen and report and silent_in(report, scope.now) is not None:
             told = next((each for each in report.engines if each.name == name), None)
             if told and told.verification:
                 found[site.spec.node_name] = told.verification
@@ -356,18 +358,16 @@ def _again_after_seconds(scope: Scope) -> float | None:
 
 
 def _until_windows_open(scope: Scope) -> Iterator[float]:
-    """Seconds, for each site that waits for one; 0 when it has opened meanwhile."""
-    now = datetime.fromisoformat(scope.world.now())
-    for opening in scope.waiting.values():
-        if opening:
-            yield max((opening.at - now).total_seconds(), 0)
+    """Seconds, for each site that waits for one."""
+    now = datetime.fromisoformat(scope.now)
+    return ((opening.at - now).total_seconds() for opening in scope.waiting.values() if opening)
 
 
 def _until_settled(scope: Scope) -> Iterator[float]:
     """Seconds, for each node that has only just come back and at which something waits."""
     nodes = {place.node for place in scope.waiting}
     for node in scope.nodes or ():
-        if node.name in nodes and (left := settles_after_seconds(node, scope.world.now())):
+        if node.name in nodes and (left := settles_after_seconds(node, scope.now)):
             yield left
 
 
@@ -419,7 +419,7 @@ def _edge_wishes(scope: Scope) -> Iterator[EdgeWish]:
             made = make_edge_deployment(scope.service, target, node.name, scope.world.settings)
             live = scope.world.store.deployments.get(*identity_of(made)[1])
             found = deployment_from(live.unpack()) if live else None
-            just_came = settles_after_seconds(node, scope.world.now()) > 0
+            just_came = settles_after_seconds(node, scope.now) > 0
             place = Place(target.name, node.name)
             yield EdgeWish(place, made, found, is_dark=not node.ready, just_came=just_came)
 
@@ -429,7 +429,7 @@ def _waiting(scope: Scope, wishes: Sequence[EdgeWish]) -> dict[Place, Opening | 
     found: dict[Place, Opening | None] = {}
     if scope.service.spec.suspend:
         return found
-    now = datetime.fromisoformat(scope.world.now())
+    now = datetime.fromisoformat(scope.now)
     for target in scope.service.spec.edge:
         sites = [wish.changing() for wish in wishes if wish.place.target == target.name]
         found |= waiting(sites, target, now)

@@ -22,6 +22,9 @@ NOT_SERVED: Final = "NotServed"
 
 LOOK_AGAIN_SECONDS: Final = 30
 
+PATIENT: Final = frozenset({"AwaitingWindow", "UpdateHeld"})
+"""Why something is Unknown for days, and what ends it is an event or a moment that is known."""
+
 
 class Blocked(Exception):  # noqa: N818 - a state, not a fault
     """A person must act."""
@@ -60,7 +63,7 @@ def result_of(
 
     `at_latest` is when a wait is over, in seconds; None when there is none.
     """
-    moving = any(condition.status == "Unknown" for condition in conditions)
+    moving = any(condition.status == "Unknown" and condition.reason not in PATIENT for condition in conditions)
     moments = [
         seconds for seconds in (LOOK_AGAIN_SECONDS if moving or blocked else None, at_latest) if seconds is not None
     ]

@@ -25,6 +25,7 @@ from edgeglm_api.report import Verification
 from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.companions import Companion
 from edgeglm_operator.reconcile.fit_check import Fit
+from edgeglm_operator.reconcile.outcome import PATIENT
 from edgeglm_operator.reconcile.placement import Place
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.reconcile.status.capacity import capacity_verdict
@@ -255,9 +256,9 @@ def _progressing(parts: list[Verdict], stage: Verdict | None, generation: int) -
 
 
 def _together(verdicts: list[Verdict]) -> Verdict:
-    """One verdict for several parts: that of the part which needs most care."""
+    """One verdict for several parts: that of the part which needs most care. What waits for days needs least of it."""
     order = list(State)
-    return min(verdicts, key=lambda verdict: order.index(verdict.state))
+    return min(verdicts, key=lambda verdict: (order.index(verdict.state), verdict.reason in PATIENT))
 
 
 def _in_cloud(service: InferenceService, view: ServiceView, now: str) -> Verdict:
