@@ -588,6 +588,8 @@ ROWS: Final = (
         service(timeouts={"progressDeadlineSeconds": 1800}),
         "must be above startupSeconds",
     ),
+    Row("a deadline of two weeks", service(timeouts={"progressDeadlineSeconds": 1209600})),
+    Row("a deadline beyond two weeks", service(timeouts={"progressDeadlineSeconds": 1209601}), ANY),
     Row(
         "a start beyond the default deadline",
         service(timeouts={"startupSeconds": 3600}),

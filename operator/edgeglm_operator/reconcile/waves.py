@@ -75,8 +75,8 @@ def settles_after_seconds(node: Node, now: str) -> float:
 def _opening(target: EdgeTarget, now: datetime, *, fetches: bool) -> Opening | None:
     """When a site that serves may change; None when it may now. Both windows have to be open where it fetches."""
     windows = {
-        "update.window": target.update and target.update.window,
-        "download.window": target.download and target.download.window if fetches else None,
+        "update.window": target.update.window if target.update else None,
+        "download.window": target.download.window if target.download and fetches else None,
     }
     openings = [Opening(at, name) for name, each in windows.items() if each and (at := opens_at(each, now))]
     return max(openings, key=lambda opening: opening.at, default=None)

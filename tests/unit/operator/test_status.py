@@ -225,6 +225,18 @@ def test_progressing_is_true_while_something_is_on_its_way(workload: Workload, p
     assert told(made.conditions)["Progressing"][0] == progressing
 
 
+@pytest.mark.parametrize(("end", "status"), [("11:00", "Unknown"), ("14:00", "False")])
+def test_a_download_is_not_late_while_its_window_is_closed(end: str, status: str) -> None:
+    """By the deadline it is, of the pod and of its Deployment; but nobody has anything to do."""
+    window = {"start": "10:00", "end": end, "timeZone": "UTC"}
+    service = an_inference_service(edge=[a_target(download={"window": window})])
+    going = Container(name="download-10", init=True, running=True, running_since="2026-11-20T00:00:00Z")
+    pod = a_pod(going, Container(name="engine", waiting_reason="PodInitializing"), created="2026-11-20T00:00:00Z")
+    late = Workload(deployment=a_deployment(progress_deadline_exceeded=True), pods=(pod,))
+    made = inference_service_status(service, ServiceView(sites=sites((a_node(), late))), NOW)
+    assert told(made.conditions)["Ready"] == (status, "Downloading")
+
+
 def test_the_scale_subresource_finds_its_fields() -> None:
     workload = Workload(deployment=a_deployment(replicas=3, ready=2))
     made = inference_service_status(an_inference_service(cloud={"replicas": 3}), ServiceView(cloud=workload), NOW)

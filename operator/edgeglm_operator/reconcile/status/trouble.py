@@ -29,6 +29,8 @@ _IMAGE_REASONS: Final = frozenset(
 _CONFIG_REASONS: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
 
+_DOWNLOADING: Final = "Downloading"
+
 _OF_KNATIVE: Final = "queue-proxy"
 """Knative's own container in each of its pods, which runs long before the engine does."""
 
@@ -75,7 +77,9 @@ class Trouble:
     reason: str
     message: str
     is_overdue: bool = False
-    """It is older than its deadline."""
+    """It is older than its deadline, and may go on now."""
+    pauses: bool = False
+    """It waits for its window: until then nothing of it is late."""
 
 
 def trouble_of(pod: Pod, expected: Expectation, now: str) -> Trouble | None:
@@ -83,8 +87,9 @@ def trouble_of(pod: Pod, expected: Expectation, now: str) -> Trouble | None:
     if pod.ready or pod.deleting or pod.phase == "Succeeded":
         return None
     reason, message = next(_reasons(pod, expected, now))
-    overdue = seconds_between(pod.created, now) > expected.deadline_seconds
-    return Trouble(reason, message, overdue)
+    pauses = reason == _DOWNLOADING and _goes_on_at(expected, now) is not None
+    overdue = not pauses and seconds_between(pod.created, now) > expected.deadline_seconds
+    return Trouble(reason, message, overdue, pauses)
 
 
 def _reasons(pod: Pod, expected: Expectation, now: str) -> Iterator[tuple[str, str]]:
@@ -206,16 +211,21 @@ def _not_mounted(pod: Pod, expected: Expectation, now: str) -> Iterator[tuple[st
         )
 
 
-def _pause(expected: Expectation, now: str) -> str:
+def _goes_on_at(expected: Expectation, now: str) -> datetime | None:
+    """When a download may go on; None when it may now."""
     window = expected.download_window
-    opens = opens_at(window, datetime.fromisoformat(now)) if window else None
+    return opens_at(window, datetime.fromisoformat(now)) if window else None
+
+
+def _pause(expected: Expectation, now: str) -> str:
+    opens = _goes_on_at(expected, now)
     return f"; it goes on when download.window opens, at {opens.isoformat(timespec='minutes')}" if opens else ""
 
 
 def _loading(pod: Pod, expected: Expectation, now: str) -> tuple[str, str]:
     main = [container for container in pod.containers if not container.init and container.name != _OF_KNATIVE]
     if downloaded := download_of(pod):
-        return "Downloading", f"the model is downloading on node {pod.node}: {downloaded}{_pause(expected, now)}"
+        return _DOWNLOADING, f"the model is downloading on node {pod.node}: {downloaded}{_pause(expected, now)}"
     if not any(container.running for container in main):
         return "Creating", f"node {pod.node} is pulling the image or making the container"
     if any(container.started for container in main):

@@ -122,7 +122,9 @@ def _going(pods: Iterable[Pod]) -> Verdict | None:
 
 
 def _unfinished(deployment: Deployment, worst: Trouble | None) -> Verdict:
-    overdue = deployment.progress_deadline_exceeded or (worst is not None and worst.is_overdue)
+    # Until a window opens, the Deployment's own deadline says nothing either.
+    late = deployment.progress_deadline_exceeded and not (worst is not None and worst.pauses)
+    overdue = late or (worst is not None and worst.is_overdue)
     state = State.FAILED if overdue else State.PROGRESSING
     if worst is not None:
         return Verdict(state, worst.reason, f"{_count(deployment)}; {worst.message}")
