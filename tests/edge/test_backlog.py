@@ -12,10 +12,10 @@ from tests.edge.agent_process import AgentProcess, wait_for
 
 pytestmark = pytest.mark.broker
 
-MESSAGES, MACHINES, WINDOW_SECONDS = 40_000, 2000, 10
+MESSAGES, MACHINES, WINDOW_SECONDS = 120_000, 2000, 10
 
 
-def test_what_a_broker_sends_again_by_the_ten_thousand_is_counted_once(tmp_path: Path) -> None:
+def test_what_a_broker_sends_again_is_counted_once(tmp_path: Path) -> None:
     """Mosquitto 2.0 sends a whole backlog without a pause, and forgets what whoever dies has acknowledged unread."""
     broker, agent = BenchBroker(tmp_path / "broker"), AgentProcess(tmp_path)
     start = int(time.time()) // WINDOW_SECONDS * WINDOW_SECONDS - MESSAGES // MACHINES - 60
@@ -35,6 +35,8 @@ def test_what_a_broker_sends_again_by_the_ten_thousand_is_counted_once(tmp_path:
         wait_for(lambda: agent.received() >= MESSAGES, "not everything comes", seconds=120)
         wait_for(agent.windowed, "windows stay open", seconds=120)
         agent.assert_books_balance()
+        again = sum(book["duplicate"] for book in agent.told()["books"]["sources"])
+        assert again > 0, "nothing came again: it was killed too late for this to test anything"
         assert windows_that_differ(agent, expected(load, WINDOW_SECONDS)) == 0
     finally:
         agent.end()

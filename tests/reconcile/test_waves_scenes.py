@@ -49,6 +49,14 @@ class Fleet:
         self.cluster.put({**live, "status": {**counts, "conditions": [late]}})
         await self.operator.settle()
 
+    async def crash(self, box: str) -> None:
+        """Let the replica there, which has served, not be ready for a moment."""
+        live = self.deployment(box)
+        arrived = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
+        counts = {"observedGeneration": live["metadata"]["generation"], "replicas": 1, "readyReplicas": 0}
+        self.cluster.put({**live, "status": {**counts, "conditions": [arrived]}})
+        await self.operator.settle()
+
     async def pass_time(self, now: str, *, seconds: float) -> None:
         """No event comes meanwhile."""
         self.operator.now = now
@@ -241,6 +249,23 @@ async def test_a_site_that_serves_does_not_go_for_what_may_not_be_fetched_yet(
 
     await fleet.pass_time("2026-01-02T14:00:00Z", seconds=3600)
     assert fleet.deployment("box-1")["spec"] != before["box-1"]
+
+
+async def test_an_engine_that_crashes_does_not_go_for_what_may_not_be_fetched_yet(fleet: Fleet) -> None:
+    """It comes back by itself; the next model could not be there before the window opens."""
+    fleet.operator.now = "2026-01-02T13:00:00Z"
+    live = fleet.cluster.live(INFERENCE_SERVICES, PLANT, "llm") or {}
+    live = {**live, "spec": {**live["spec"], "edge": [an_edge_target(*BOXES) | {"download": {"window": NIGHT}}]}}
+    fleet.cluster.put(live)
+    await fleet.operator.settle()
+    for box in BOXES:
+        await fleet.serve(box)
+    before = {box: fleet.deployment(box)["spec"] for box in BOXES}
+    later = {**live["spec"], "model": {"uri": "hf://owner/model", "revision": "v2"}}
+    fleet.cluster.put({**live, "spec": later})
+    await fleet.operator.settle()
+    await fleet.crash("box-1")
+    assert {box: fleet.deployment(box)["spec"] for box in BOXES} == before
 
 
 async def test_a_window_in_a_zone_that_nobody_knows_is_refused(fleet: Fleet) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from edgeglm_agent.decode.json_payload import MAX_VALUES, are_all_keys, may_have_long_number
+from edgeglm_agent.decode.json_payload import are_all_keys, may_have_long_number
 from edgeglm_agent.decode.path import MAX_ITEMS
 from edgeglm_agent.decode.refused import Refused
 from edgeglm_agent.decode.senml import time_ns
@@ -75,11 +75,11 @@ class PlainPacks:
 
 def read_plain_pack(payload: bytes, arrived_ns: int) -> Pack | None:
     """Read a payload; None when anything about it is strange."""
-    if len(payload) > MAX_VALUES or may_have_long_number(payload):
+    if payload.count(b"{") > MAX_ITEMS or may_have_long_number(payload):
         return None
     try:
         records = _RECORDS.decode(payload)
-        return _pack(records, arrived_ns) if 0 < len(records) <= MAX_ITEMS and _has_no_more(records, payload) else None
+        return _pack(records, arrived_ns) if records and _has_no_more(records, payload) else None
     except (Refused, msgspec.MsgspecError, ValueError):
         return None
 

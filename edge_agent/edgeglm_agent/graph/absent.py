@@ -1,5 +1,8 @@
 """Whom a site remembers though nobody hears them now: one bound over all partitions, since strangers can invent names.
 
+While fewer than the bound are known at all, which is nearly everywhere, that is a sum over the partitions; beyond it
+all who are known are gone through whenever windows close.
+
 Those that are heard have bounds of their own (`limits.entities` of each source). Of the others, who was not heard for
 longest is forgotten first, by event time, so that a replay forgets the same.
 """

@@ -126,11 +126,12 @@ class PackLane:
         if len(known) < len(said):
             return None
         shape = _Shape([known[name] for name in names])
-        stack = self._open(shape, number) if shape.admits(values) else None
-        if stack is not None:
-            self._keep(key, shape)
-            self._known |= {(base_name, unit, name): each for name, each in known.items()}
-        return stack
+        stack = self._open(shape, number)
+        if stack is None:
+            return None
+        self._keep(key, shape)
+        self._known |= {(base_name, unit, name): each for name, each in known.items()}
+        return stack if shape.admits(values) else None
 
     def _keep(self, key: _Key, shape: _Shape) -> None:
         if sum(len(names) for _, _, names in self._shapes) + len(key[2]) > MAX_NAMES:

@@ -134,7 +134,10 @@ class EdgeWish:
         serves = self.live is not None and (self.live.ready_replicas > 0 if can_wait else self.live.is_serving)
         fetches = before is not None and not fetched_by(self.made["spec"]["template"]) <= fetched_by(before)
         is_dark = self.is_dark or (can_wait and not serves and self.just_came)
-        return Changing(place=self.place, changes=can_wait, serves=serves, fetches=fetches, is_dark=is_dark)
+        worked = self.live is not None and self.live.has_arrived
+        return Changing(
+            place=self.place, changes=can_wait, serves=serves, fetches=fetches, worked=worked, is_dark=is_dark
+        )
 
     def intent(self, *, waits: bool) -> Manifest:
         """The Deployment to have now."""

@@ -39,6 +39,8 @@ class Changing:
     """What has yet to change serves also in doubt, and what has changed only beyond doubt."""
     fetches: bool
     """Whether something may have to be fetched first, without which it would serve nobody."""
+    worked: bool
+    """Whether what it has now has served before: a crash, or a probe that failed, does not change that it may again."""
     is_dark: bool
     """Whether it is out of sight: it would change at some time, together with all others, and nobody would see it.
 
@@ -60,7 +62,10 @@ def waiting(sites: Iterable[Changing], target: EdgeTarget, now: datetime) -> dic
     return {
         site.place: openings[site.place]
         for site in changing
-        if site.is_dark or (site.serves and site.place.node not in next_ones)
+        if site.is_dark
+        or (site.serves and site.place.node not in next_ones)
+        # It would be without an engine until the window opens, and what it has may serve again in a minute.
+        or (site.fetches and site.worked and openings[site.place] is not None)
     }
 
 

@@ -14,10 +14,18 @@ from edgeglm_operator.reconcile.placement import Place
 from edgeglm_operator.reconcile.waves import Changing, Opening, waiting
 
 
-def a_site(
-    node: str, *, changes: bool = True, serves: bool = True, fetches: bool = False, is_dark: bool = False
+def a_site(  # noqa: PLR0913 - as many facts as a turn depends on
+    node: str,
+    *,
+    changes: bool = True,
+    serves: bool = True,
+    fetches: bool = False,
+    worked: bool = False,
+    is_dark: bool = False,
 ) -> Changing:
-    return Changing(place=Place("boxes", node), changes=changes, serves=serves, fetches=fetches, is_dark=is_dark)
+    return Changing(
+        place=Place("boxes", node), changes=changes, serves=serves, fetches=fetches, worked=worked, is_dark=is_dark
+    )
 
 
 def a_target(most: int, *, download: TimeWindow | None = None, **update: Any) -> EdgeTarget:
