@@ -14,7 +14,7 @@ from edgeglm_operator.reconcile.placement import Place
 from edgeglm_operator.reconcile.waves import Changing, Opening, waiting
 
 
-def a_site(  # noqa: PLR0913 - as many facts as a turn depends on
+def a_site(
     node: str,
     *,
     changes: bool = True,
