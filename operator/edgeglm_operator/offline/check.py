@@ -89,8 +89,7 @@ def faults_of(document: Document) -> Iterator[str]:
     crd = our_crds().get(document.kind)
     if crd is None or crd.api_version != document.api_version:
         known = ", ".join(sorted(f"{crd.kind} ({crd.api_version})" for crd in our_crds().values()))
-        # A fault is one line, whatever stands in the file.
-        given = " ".join(f"{document.kind or 'no kind'} ({document.api_version or 'no apiVersion'})".split())
+        given = f"{document.kind or 'no kind'} ({document.api_version or 'no apiVersion'})"
         yield document.fault("", f"{given} is not known; known are {known}")
         return
     raw = with_defaults(crd.schema, document.raw)

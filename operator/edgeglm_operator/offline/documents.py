@@ -39,10 +39,9 @@ class Document:
         return "/".join(str(part) for part in parts if part)
 
     def fault(self, path: str, message: str) -> str:
-        """A line about one of its fields."""
-        return (
-            f"{self.file}: {self.identity}: {path}: {message}" if path else f"{self.file}: {self.identity}: {message}"
-        )
+        """A line about one of its fields: one line, whatever stands in the file."""
+        said = f"{self.identity}: {path}: {message}" if path else f"{self.identity}: {message}"
+        return f"{self.file}: {' '.join(said.split())}"
 
 
 def read_documents(file: str) -> list[Document]:

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from paho.mqtt.client import Client, MQTTMessage, MQTTv311
@@ -157,7 +158,7 @@ def test_acknowledgements_that_nobody_takes_are_no_sign_of_life(pair: Pair) -> N
     assert pair.turn() == MQTTErrorCode.MQTT_ERR_CONN_LOST
 
 
-async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def talk(left: asyncio.Event, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Let a client of MQTT 5 in, take its subscription, say one thing, and listen until it leaves."""
     await reader.read(1000)
     writer.write(b"\x20\x03\x00\x00\x00")
@@ -167,13 +168,15 @@ async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     while await reader.read(1000):
         pass
     writer.close()
+    await writer.wait_closed()
+    left.set()
 
 
 async def test_a_connection_that_takes_no_acknowledgements_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """A later acknowledgement must not overtake one that failed; what was not acknowledged comes again on the next."""
     monkeypatch.setattr(Sieve, "acknowledge", refuse)
-    handoff = Handoff()
-    async with await asyncio.start_server(talk, "127.0.0.1", 0) as broker:
+    handoff, left = Handoff(), asyncio.Event()
+    async with await asyncio.start_server(partial(talk, left), "127.0.0.1", 0) as broker:
         port = broker.sockets[0].getsockname()[1]
         hello = Hello(parse_address(f"mqtt://127.0.0.1:{port}"), "broker", "agent", session_expiry_seconds=60)
         opening = Opening(hello, Credentials(), Mqtt5(), Drops("broker"), "Batches")
@@ -193,6 +196,8 @@ async def test_a_connection_that_takes_no_acknowledgements_is_left(monkeypatch: 
         if thread.name.startswith("paho"):
             await asyncio.to_thread(thread.join, 60)
     connection._client._reset_sockets()  # as paho does when it is collected, which here may come after its sockets
+    async with asyncio.timeout(60):
+        await left.wait()  # else what it holds is found open by another test
 
 
 def refuse(_sieve: Sieve, _ids: object) -> None:

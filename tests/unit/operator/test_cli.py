@@ -302,6 +302,14 @@ def replaced(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
     return copy
 
 
+@pytest.mark.parametrize("path", [("kind",), ("apiVersion",), ("metadata", "name")])
+@pytest.mark.parametrize("text", ["\n", "a\nb"])
+def test_a_fault_is_one_line_whatever_stands_in_the_file(path: tuple[str, ...], text: str) -> None:
+    lines = list(faults_of(Document("in.yaml", replaced(WHOLE[0], path, text))))
+    assert lines
+    assert all(line.startswith("in.yaml: ") and "\n" not in line for line in lines)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_no_input_whatsoever_makes_it_stumble(data: st.DataObject) -> None:
