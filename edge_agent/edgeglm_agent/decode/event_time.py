@@ -16,7 +16,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def event_time_ns(value: Any, time_format: str) -> int:  # noqa: ANN401 - the shape of JSON
     """Read a timestamp; raises Refused when it is none of that format."""
-    return _READERS[time_format](value)
+    return time_reader(time_format)(value)
 
 
 def time_reader(time_format: str) -> Callable[[Any], int]:

@@ -57,12 +57,10 @@ def parse_flat_objects(payloads: Sequence[bytes]) -> list[dict[str, Any]] | None
         or may_have_long_number(lines)
     ):
         return None
-    try:
-        documents: list[dict[str, Any]] = _QUICK.decode(lines)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    documents: list[dict[str, Any]] | None = _decode_quickly(lines)
+    if documents is None or len(documents) != len(payloads):
         return None
-    plain = len(documents) == len(payloads) and are_all_keys(sum(map(len, documents)), lines)
-    return documents if plain else None
+    return documents if are_all_keys(sum(map(len, documents)), lines) else None
 
 
 def _parse_plain(payload: bytes) -> Any:  # noqa: ANN401 - the shape of JSON
@@ -70,12 +68,17 @@ def _parse_plain(payload: bytes) -> Any:  # noqa: ANN401 - the shape of JSON
     # Every value has a byte; to count them is for the other reader.
     if len(payload) > MAX_VALUES or may_have_long_number(payload):
         return None
-    try:
-        document = _QUICK.decode(payload)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
+    document = _decode_quickly(payload)
     keys = _count_keys(document, payload.count(b"{") + payload.count(b"["))
     return document if are_all_keys(keys, payload) else None
+
+
+def _decode_quickly(payload: bytes) -> Any:  # noqa: ANN401 - the shape of JSON
+    """Decode JSON, of equal keys the last; None for what is none, and for a mere null."""
+    try:
+        return _QUICK.decode(payload)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 def are_all_keys(keys: int, payload: bytes) -> bool:

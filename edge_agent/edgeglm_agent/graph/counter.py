@@ -7,12 +7,11 @@ import msgspec
 
 from edgeglm_agent.decode.observation import Observation, Reading
 from edgeglm_agent.decode.refused import Reason
+from edgeglm_agent.graph.between import BETWEEN
 from edgeglm_agent.moment import NANOS_PER_SECOND
 
 MAX_COUNTERS: Final = 8192
 """Of a partition; beyond it the one that was not heard for longest is forgotten, and begins anew."""
-_BETWEEN: Final = "\x1f"
-"""No id has it: ids are printable."""
 
 
 class Count(msgspec.Struct, frozen=True, array_like=True):
@@ -52,7 +51,7 @@ def rated(observation: Observation, counters: Counters) -> tuple[Observation, li
 
 def counted(key: str) -> str:
     """Return the entity of a counter that is remembered under this key."""
-    return key.split(_BETWEEN)[1]
+    return key.split(BETWEEN)[1]
 
 
 def _rate_per_second(before: Count, now: Count) -> float:
@@ -69,4 +68,4 @@ def _remember(counters: Counters, key: str, count: Count) -> None:
 
 
 def _key(observation: Observation, reading: Reading) -> str:
-    return _BETWEEN.join((observation.source, observation.entity.id, reading.property))
+    return BETWEEN.join((observation.source, observation.entity.id, reading.property))

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from edgeglm_agent.graph.baseline import Baseline
+from edgeglm_agent.graph.between import BETWEEN
 from edgeglm_agent.graph.detect import MAX_ENTITIES, Baselines
 from edgeglm_agent.graph.state import States
 
 MAX_OPERATING: Final = 16
 """States of an entity; beyond it the one that was not met for longest is forgotten. Strangers can invent words."""
-_BETWEEN: Final = "\x1f"
-"""No word has it: words are printable."""
 
 Operating = Mapping[str, str | None]
 """Entity to the words of its operating states; None where one changes. Whoever has none is not in it."""
@@ -27,7 +26,7 @@ def operating_in(states: States, properties: frozenset[str]) -> Operating:
     found: dict[str, str | None] = {}
     for entity, known in states.items() if properties else ():
         if told := [held for name, held in sorted(known.items()) if name in properties]:
-            found[entity] = None if any(held.changes for held in told) else _BETWEEN.join(held.word for held in told)
+            found[entity] = None if any(held.changes for held in told) else BETWEEN.join(held.word for held in told)
     return found
 
 

@@ -15,6 +15,7 @@ import msgspec
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.graph.baseline import Baseline
+from edgeglm_agent.graph.between import BETWEEN
 from edgeglm_agent.graph.counter import Count, counted
 from edgeglm_agent.graph.detect import Baselines, learned
 from edgeglm_agent.graph.evidence import Evidence
@@ -32,8 +33,6 @@ from edgeglm_api.sensor_graph import Window as WindowRules
 MAX_OPEN_PANES: Final = 4096
 MAX_SERIES: Final = 4096
 _BEGINNING: Final = 0
-_BETWEEN: Final = "\x1f"
-"""No id has it: ids are printable."""
 
 
 class Series(msgspec.Struct, array_like=True):
@@ -153,12 +152,12 @@ class Partition(msgspec.Struct):
     @property
     def heard(self) -> set[str]:
         """Return the entities that are heard."""
-        return {key.partition(_BETWEEN)[2] for key in self.series}
+        return {key.partition(BETWEEN)[2] for key in self.series}
 
     def leave(self, entity: str) -> None:
         """Let an entity that went elsewhere no longer hold the watermark back, nor be missed."""
         self.miss_no_more(entity)
-        for key in [key for key in self.series if key.partition(_BETWEEN)[2] == entity]:
+        for key in [key for key in self.series if key.partition(BETWEEN)[2] == entity]:
             del self.series[key]
 
     def miss_no_more(self, entity: str) -> None:
@@ -172,7 +171,7 @@ class Partition(msgspec.Struct):
 
     def sources_heard(self) -> Iterator[str]:
         """Yield the source of each entity that is heard."""
-        return (key.partition(_BETWEEN)[0] for key in self.series)
+        return (key.partition(BETWEEN)[0] for key in self.series)
 
     def advance(self, rules: WindowRules, now_ns: int, open_ends: Iterable[int]) -> None:
         """Move the watermark as far as the series that are heard allow; never back.
@@ -365,4 +364,4 @@ def run_of(numbers: Iterable[int], most: int) -> list[int]:
 
 def series_key(observation: Observation) -> str:
     """Return the name under which a partition knows the series of an observation."""
-    return f"{observation.source}{_BETWEEN}{observation.entity.id}"
+    return f"{observation.source}{BETWEEN}{observation.entity.id}"

@@ -4,7 +4,7 @@ Who looks at a pane has its sheets settled first. What is in them then is what w
 the same bits in any order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -29,6 +29,13 @@ class Target(msgspec.Struct, frozen=True, gc=False):
         """The name of its series."""
         return series_key(self.about)
 
+    def put(self, pane: Pane, columns: Iterable[Sequence[float]], moments: Moments) -> None:
+        """Put readings into a pane: of each property a column, with a value for each moment."""
+        pane.add(self.about)
+        pane.measure(self.about.entity.id, self.measured, columns, moments)
+        if self.expected:
+            pane.hear(msgspec.structs.replace(self.about, event_ns=moments.last_ns))
+
 
 class Sheet(Unsettled):
     """What one entity said of some properties together, for one pane."""
@@ -52,9 +59,5 @@ class Sheet(Unsettled):
         if not times:
             return before
         moments = before if before is not None and before.times == times else Moments(times)
-        pane, about = self._pane, self._target.about
-        pane.add(about)
-        pane.measure(about.entity.id, self._target.measured, zip(*self.rows, strict=True), moments)
-        if self._target.expected:
-            pane.hear(msgspec.structs.replace(about, event_ns=moments.last_ns))
+        self._target.put(self._pane, zip(*self.rows, strict=True), moments)
         return moments

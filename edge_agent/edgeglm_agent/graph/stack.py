@@ -66,13 +66,10 @@ class Stack(Unsettled):
         self._home.clear()
         moments = before
         for channel in self._channels if self.times else ():
-            target, times = channel.target, _all(channel.pick, self.times)
+            times = _all(channel.pick, self.times)
             if moments is None or moments.times != times:
                 moments = Moments(times)
-            self._pane.add(target.about)
-            self._pane.measure(target.about.entity.id, target.measured, (_all(channel.pick, self.rows),), moments)
-            if target.expected:
-                self._pane.hear(msgspec.structs.replace(target.about, event_ns=moments.last_ns))
+            channel.target.put(self._pane, (_all(channel.pick, self.rows),), moments)
         return moments
 
 

@@ -19,7 +19,7 @@ from edgeglm_agent.graph.partition import Partition, Series
 from edgeglm_agent.graph.sheet import Sheet, Target
 from edgeglm_agent.graph.stat import watched
 from edgeglm_agent.pipeline.closed import Closed
-from edgeglm_agent.pipeline.era import MAX_AGE_NS, Era
+from edgeglm_agent.pipeline.era import Era
 
 NOTHING: Final[Sequence[Closed]] = ()
 
@@ -56,7 +56,7 @@ class Lane:
         self._to = leading
         self._loose = leading.loose
         self._era = era
-        self._slice_ns, self._skew_ns = era.slice_ns, era.skew_ns
+        self._slice_ns = era.slice_ns
         measured = tuple(watched(each.property, each.limits) for each in era.readers[about.source].source.measurements)
         self._target = Target(about, measured, expected=about.source in era.expected)
         self._sheets: dict[int, Sheet] = {}
@@ -70,7 +70,7 @@ class Lane:
         None, and nothing is done, when it has to go the long way.
         """
         event_ns, values = said
-        if not -MAX_AGE_NS <= event_ns - arrived_ns <= self._skew_ns:
+        if not self._era.believes(event_ns, arrived_ns):
             return None
         number = event_ns // self._slice_ns
         sheet = self._sheets.get(number) or self._open(number)
