@@ -41,7 +41,7 @@ from bench.ingest.load import (
 )
 from bench.ingest.node_red import NodeRed, install
 from bench.ingest.publisher import publish
-from bench.ingest.senml import CHANNEL_NAMES, CHANNELS, DEVICES, RECORDS, SECONDS_A_PACK, SenmlLoad
+from bench.ingest.senml import CHANNEL_NAMES, CHANNELS, DEVICES, RECORDS, lately
 from bench.ingest.source import STATES
 from bench.machine import cpu_seconds, machine, rss_mib
 from edgeglm_api.bundle import Broker as BrokerRules
@@ -143,7 +143,7 @@ def measure(folder: Path, broker: Broker, agents: dict[str, AgentProcess], optio
 
 def measure_senml(broker: Broker, agent: AgentProcess, window_seconds: int) -> Figures:
     """Return how fast packs are drained, and how much memory their series take."""
-    load = SenmlLoad(PACKS, start=int(time.time()) - PACKS // DEVICES * SECONDS_A_PACK - 60)
+    load = lately(PACKS)
     agent.configure(senml_bundle(broker.url, window_seconds))
     try:
         _first_start(agent)

@@ -52,14 +52,13 @@ class Publisher(threading.Thread):
         self._each_tick = round(rate * TICK_SECONDS)
         self.offered = 0
         self.enough = threading.Event()
-        self.done = threading.Event()
 
     def run(self) -> None:
         """Send."""
         packets = _packets()
         with socket.create_connection(self._where, 60) as connection:
             connection.sendall(CONNECT)
-            reader = threading.Thread(target=_read, args=(connection, self.done), daemon=True)
+            reader = threading.Thread(target=_read, args=(connection,), daemon=True)
             due = time.monotonic()
             reader.start()
             while not self.enough.is_set():
@@ -159,11 +158,10 @@ def _values(rms: float, dice: random.Random) -> bytes:
     return b'"rms": %.3f, "temp": %.3f, "amp": %.3f' % (rms, dice.uniform(1, 7), dice.uniform(1, 7))
 
 
-def _read(connection: socket.socket, done: threading.Event) -> None:
+def _read(connection: socket.socket) -> None:
     """Read what the broker acknowledges, until it hangs up."""
     while connection.recv(1 << 16):
         pass
-    done.set()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import msgspec
 from bench.agent_ingest import json_bundle, senml_bundle
 from bench.ingest.load import Load, Sent, differences, expected, found
 from bench.ingest.publisher import packet
-from bench.ingest.senml import DEVICES, RECORDS, SECONDS_A_PACK, SenmlLoad
+from bench.ingest.senml import RECORDS, lately
 from bench.machine import machine
 from edgeglm_agent.mqtt.sieve import BATCH_MESSAGES, READ_BYTES
 from edgeglm_agent.mqtt.sift import Sifted, sift
@@ -54,8 +54,7 @@ def main() -> int:
         spool = Path(folder)
         figures, bodies = _costs(spool / "json", load, options.messages, json_bundle(BROKER, seconds))
         figures["windowsThatDiffer"] = len(differences(expected(load, seconds), found(bodies)))
-        told = SenmlLoad(options.packs, now - options.packs // DEVICES * SECONDS_A_PACK - 60)
-        packs, _ = _costs(spool / "senml", told, options.packs, senml_bundle(BROKER, seconds))
+        packs, _ = _costs(spool / "senml", lately(options.packs), options.packs, senml_bundle(BROKER, seconds))
         figures["senmlReading"] = round(packs["fold"] / RECORDS, 2)
         figures |= _commits(spool / "commits", load)
     figures = {**machine(), "messages": options.messages, **figures}

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +31,11 @@ class SenmlLoad:
         for number in range(self.packs):
             round_, device = divmod(number, DEVICES)
             yield Sent(f"senml/d{device}", _pack(device, self.start + round_ * SECONDS_A_PACK, dice))
+
+
+def lately(packs: int) -> SenmlLoad:
+    """Return a load that ended a minute ago."""
+    return SenmlLoad(packs, start=int(time.time()) - packs // DEVICES * SECONDS_A_PACK - 60)
 
 
 def _pack(device: int, at: int, dice: random.Random) -> bytes:

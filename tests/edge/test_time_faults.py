@@ -26,6 +26,15 @@ def jump_seconds(site: EdgeSite) -> int:
     return found
 
 
+def started_patiently(site: EdgeSite, folder: Path) -> WallClock:
+    """Start the agent with answers that stay fresh for long; return its clock."""
+    clock = WallClock(folder, site.agent)
+    patient = msgspec.structs.replace(a_graph().reasoning, fresh_for_seconds=3000)
+    site.agent.configure(site.bundle(a_graph(reasoning=patient)))
+    site.agent.start()
+    return clock
+
+
 def assert_as_the_oracle_says(site: EdgeSite, stream: Stream, listener: Any, sent: int) -> None:
     """Each reading is in a window, each bad window was asked about once, and nobody was told that it was too late."""
     (book,) = site.agent.told()["books"]["sources"]
@@ -43,10 +52,7 @@ def test_a_jump_of_the_agents_clock_that_the_readings_do_not_bear_out_changes_no
     site: EdgeSite, tmp_path: Path, hours: int
 ) -> None:
     """In mid-stream, and back again: as a time server does that somebody has set wrong."""
-    clock = WallClock(tmp_path, site.agent)
-    patient = msgspec.structs.replace(a_graph().reasoning, fresh_for_seconds=3000)
-    site.agent.configure(site.bundle(a_graph(reasoning=patient)))
-    site.agent.start()
+    clock = started_patiently(site, tmp_path)
     listener, sensors = site.listener(), site.sensors()
     stream = Stream(sensors, recent(900), 800, pause=0.1)
     recovery = Recovery(f"the agent's clock jumps by {hours:+} h in mid-stream, and back")
@@ -113,10 +119,7 @@ def test_a_machine_that_starts_in_another_year_serves_again_once_its_clock_is_se
     site: EdgeSite, tmp_path: Path, off_by_seconds: int
 ) -> None:
     """As a gateway without a battery: what comes before its time server is set aside and kept, and nothing else."""
-    clock = WallClock(tmp_path, site.agent)
-    patient = msgspec.structs.replace(a_graph().reasoning, fresh_for_seconds=3000)
-    site.agent.configure(site.bundle(a_graph(reasoning=patient)))
-    site.agent.start()
+    clock = started_patiently(site, tmp_path)
     listener, sensors = site.listener(), site.sensors()
     start = recent(600)
     before = Stream(sensors, start, 20)

@@ -35,27 +35,25 @@ class Fleet:
             self.cluster.put({**live, "status": {"observedGeneration": live["metadata"]["generation"], **counts}})
         await self.operator.settle()
 
+    async def _say(self, box: str, **status: Any) -> None:
+        """Let the controller say that of the Deployment as it is now."""
+        live = self.deployment(box)
+        self.cluster.put({**live, "status": {"observedGeneration": live["metadata"]["generation"], **status}})
+        await self.operator.settle()
+
     async def begin(self, box: str) -> None:
         """Let the replica there go, and the new one be on its way."""
-        live = self.deployment(box)
-        self.cluster.put({**live, "status": {"observedGeneration": live["metadata"]["generation"]}})
-        await self.operator.settle()
+        await self._say(box)
 
     async def fail(self, box: str) -> None:
         """Let the replica there not come up in time."""
-        live = self.deployment(box)
         late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
-        counts = {"observedGeneration": live["metadata"]["generation"], "readyReplicas": 0, "availableReplicas": 0}
-        self.cluster.put({**live, "status": {**counts, "conditions": [late]}})
-        await self.operator.settle()
+        await self._say(box, readyReplicas=0, availableReplicas=0, conditions=[late])
 
     async def crash(self, box: str) -> None:
         """Let the replica there, which has served, not be ready for a moment."""
-        live = self.deployment(box)
         arrived = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
-        counts = {"observedGeneration": live["metadata"]["generation"], "replicas": 1, "readyReplicas": 0}
-        self.cluster.put({**live, "status": {**counts, "conditions": [arrived]}})
-        await self.operator.settle()
+        await self._say(box, replicas=1, readyReplicas=0, conditions=[arrived])
 
     async def pass_time(self, now: str, *, seconds: float) -> None:
         """No event comes meanwhile."""
