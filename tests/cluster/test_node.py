@@ -38,6 +38,12 @@ def phase(cluster: Cluster, name: str) -> str:
     return str(cluster.api.get(f"{PODS}/{name}")["status"].get("phase"))
 
 
+def end(cluster: Cluster, name: str, node: Node) -> None:
+    """Delete a pod at once, and wait until its port is free: the API forgets it before its process has ended."""
+    cluster.api.delete(f"{PODS}/{name}?gracePeriodSeconds=0")
+    assert until(lambda: not answers_inside(node), 60)
+
+
 def answers_inside(node: Node) -> bool:
     """Ask the pod from within the node's network."""
     ask = "import urllib.request as u; u.urlopen('http://127.0.0.1:8099', timeout=2)"
@@ -51,7 +57,7 @@ def test_a_pod_runs_on_each_node_and_the_nodes_are_told_apart(node_cluster: Clus
     for node in node_cluster.nodes:
         assert until(lambda node=node: phase(node_cluster, f"on-{node.name}") == "Running", 60)  # type: ignore[misc]
         assert until(lambda node=node: answers_inside(node), 20)  # type: ignore[misc]
-        node_cluster.api.delete(f"{PODS}/on-{node.name}?gracePeriodSeconds=0")
+        end(node_cluster, f"on-{node.name}", node)
     edge = node_cluster.api.get("/api/v1/nodes/edge-1")["metadata"]["labels"]
     assert "node-role.kubernetes.io/edge" in edge
 
@@ -93,7 +99,7 @@ def test_an_edge_pod_outlives_a_cut_link(node_cluster: Cluster) -> None:
     assert answers_inside(edge)
     after = node_cluster.api.get(f"{PODS}/survivor")["status"]["containerStatuses"][0]
     assert (after["containerID"], after["restartCount"]) == (before["containerID"], before["restartCount"])
-    node_cluster.api.delete(f"{PODS}/survivor?gracePeriodSeconds=0")
+    end(node_cluster, "survivor", edge)
 
 
 def test_down_leaves_nothing_behind(nodes: tuple[Node, Node]) -> None:
