@@ -22,9 +22,13 @@ ROOT_THAT_CHOWNS = {
 }
 
 
+A_CONTAINER = {"name": "engine", "image": "engine:dev"}
+A_HOST_PORT = {"ports": [{"containerPort": 8000, "hostPort": 8000}]}
+
+
 def a_pod_spec(*, container: dict[str, Any] | None = None, **spec: Any) -> Manifest:
     """What the operator makes for an edge node: its network and directories, in a container that can gain nothing."""
-    engine = {"name": "engine", "image": "engine:dev", "securityContext": CONFINED, **(container or {})}
+    engine = {**A_CONTAINER, "securityContext": CONFINED, **(container or {})}
     return {
         "hostNetwork": True,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
@@ -39,7 +43,7 @@ def a_host_path(path: str) -> Manifest:
 
 
 def an_ordinary_pod_spec() -> Manifest:
-    return {"containers": [{"name": "engine", "image": "engine:dev", "ports": [{"containerPort": 8000}]}]}
+    return {"containers": [{**A_CONTAINER, "ports": [{"containerPort": 8000}]}]}
 
 
 def an_init_container(context: Manifest, **fields: Any) -> Manifest:
@@ -159,13 +163,20 @@ def test_the_operator_may_not_reach_further(guarded: Kubectl, spec: Manifest, me
         a_pod_spec(),
         a_pod_spec(hostNetwork=False),
         a_pod_spec(volumes=[]),
-        a_pod_spec(hostNetwork=False, volumes=[], container={"ports": [{"containerPort": 8000, "hostPort": 8000}]}),
+        an_ordinary_pod_spec() | {"containers": [A_CONTAINER | A_HOST_PORT]},
+        an_ordinary_pod_spec() | {"initContainers": [an_init_container(CONFINED, **A_HOST_PORT)]},
     ],
-    ids=["network and directory", "directory", "network", "port"],
+    ids=["network and directory", "directory", "network", "port", "port of an init container"],
 )
 def test_the_operator_reaches_no_node_from_a_namespace_that_is_not_open(guarded: Kubectl, spec: Manifest) -> None:
     with pytest.raises(Refused, match=f"namespace {PLAIN_NAMESPACE} is not open to edge pods"):
         apply_deployment(guarded.as_user(OPERATOR), spec, PLAIN_NAMESPACE)
+
+
+@pytest.mark.parametrize("of_the_host", ["hostPID", "hostIPC"])
+def test_the_operator_shares_nothing_else_of_a_node(guarded: Kubectl, of_the_host: str) -> None:
+    with pytest.raises(Refused, match="hostPID and hostIPC are not"):
+        apply_deployment(guarded.as_user(OPERATOR), an_ordinary_pod_spec() | {of_the_host: True}, PLAIN_NAMESPACE)
 
 
 def test_the_operator_makes_cloud_pods_in_any_namespace(guarded: Kubectl) -> None:
