@@ -19,16 +19,15 @@ REQUEST_SECONDS: Final = 60
 
 
 class KubeLoad:
-    """Bare requests as the administrator, many at once: no cache, no comparison, no patience."""
+    """Bare requests by a token, many at once: no cache, no comparison, no patience."""
 
     def __init__(self, api: Api) -> None:
         context = ssl.create_default_context(cafile=str(api.ca))
-        if api.pair:
-            context.load_cert_chain(api.pair.cert, api.pair.key)
         self._server = api.server
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context, limit=WIDTH + 1),
             timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
+            headers={"Authorization": f"Bearer {api.token}"},
         )
 
     async def __aenter__(self) -> Self:

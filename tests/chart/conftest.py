@@ -1,10 +1,8 @@
 """The chart on a real API server."""
 
-import json
 import secrets
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
@@ -53,17 +51,6 @@ def guarded(installed: Kubectl) -> Iterator[Kubectl]:
     yield installed
     for namespace in namespaces:
         installed.run("delete", "namespace", namespace["metadata"]["name"], "--wait=false")
-
-
-def kubeconfig_of(service_account: str, kubectl: Kubectl, directory: Path) -> Path:
-    """What a pod under this account has in its files."""
-    config = json.loads(kubectl.run("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
-    token = kubectl.run("create", "token", service_account, "-n", NAMESPACE, "--duration=1h").strip()
-    config["users"][0]["user"] = {"token": token}
-    path = directory / "kubeconfig"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(config))
-    return path
 
 
 def _await_the_policies(kubectl: Kubectl) -> None:

@@ -83,6 +83,19 @@ class Kubectl:
         answers = self.run("create", "-o", r"jsonpath={.status.allowed}{'\n'}", "-f", "-", text=text).split()
         return {right: answer == "true" for right, answer in zip(asked, answers, strict=True)}
 
+    def token(self, account: str, namespace: str) -> str:
+        """What a pod under a service account proves itself by; good for two hours."""
+        return self.run("create", "token", account, "-n", namespace, "--duration=2h").strip()
+
+    def kubeconfig_of(self, account: str, namespace: str, directory: Path) -> Path:
+        """A kubeconfig for a service account of the same cluster."""
+        config = json.loads(self.run("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
+        config["users"][0]["user"] = {"token": self.token(account, namespace)}
+        path = directory / "kubeconfig"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(config))
+        return path
+
     def _run(self, arguments: Iterable[str], text: str | None = None) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             self.command(*arguments), input=text, capture_output=True, text=True, timeout=60, check=False

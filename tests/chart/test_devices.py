@@ -15,7 +15,7 @@ import yaml
 from edgeglm_api import bundle as bundles
 from edgeglm_api import labels
 from edgeglm_operator.resources.names import bundle_name
-from tests.chart.conftest import EDGE_NAMESPACE, NAMESPACE, kubeconfig_of
+from tests.chart.conftest import EDGE_NAMESPACE, NAMESPACE
 from tests.chart.kubectl import Kubectl, Manifest, Refused
 from tests.chart.operator_process import OperatorProcess, edge_node, running_operator
 from tests.chart.rendering import render
@@ -77,7 +77,7 @@ def account(guarded: Kubectl, tmp_path: Path) -> Iterator[Path]:
     values = {"watchNamespaces": [EDGE_NAMESPACE], "rbac": {"devices": True}}
     rights = [manifest for manifest in render(values, release="devices") if manifest["kind"] in RIGHTS]
     guarded.apply(rights)
-    yield kubeconfig_of("devices-edgeglm", guarded, tmp_path)
+    yield guarded.kubeconfig_of("devices-edgeglm", NAMESPACE, tmp_path)
     guarded.run("delete", "-f", "-", text=yaml.safe_dump_all(rights))
 
 
@@ -126,7 +126,7 @@ def test_they_follow_an_api_that_comes_later_and_goes_and_their_twins_write_noth
 
 def test_without_the_right_the_graph_says_which_one_it_needs(admin: Kubectl, tmp_path: Path) -> None:
     install(admin, tmp_path, served=True)
-    kubeconfig = kubeconfig_of("edgeglm", admin, tmp_path)
+    kubeconfig = admin.kubeconfig_of("edgeglm", NAMESPACE, tmp_path)
     with running_operator(kubeconfig, tmp_path / "operator.log", f"--namespace={NAMESPACE}") as operator:
         admin.apply([a_graph()])
         operator.await_that(lambda: accepted(admin) == ("False", "DevicesNotReadable"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.chart.conftest import EDGE_NAMESPACE, NAMESPACE, PLAIN_NAMESPACE, kubeconfig_of
+from tests.chart.conftest import EDGE_NAMESPACE, NAMESPACE, PLAIN_NAMESPACE
 from tests.chart.kubectl import Kubectl, Manifest, Right
 from tests.chart.operator_process import OperatorProcess, edge_node, is_observed, names, our_objects, running_operator
 from tests.chart.rendering import ROOT, render
@@ -29,7 +29,7 @@ def node(guarded: Kubectl) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def account(guarded: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A kubeconfig with the token of the chart's service account."""
-    return kubeconfig_of("edgeglm", guarded, tmp_path_factory.mktemp("account"))
+    return guarded.kubeconfig_of("edgeglm", NAMESPACE, tmp_path_factory.mktemp("account"))
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def narrow(guarded: Kubectl, tmp_path: Path) -> Iterator[Path]:
     values = {"watchNamespaces": [EDGE_NAMESPACE]}
     rights = [manifest for manifest in render(values, release="narrow") if manifest["kind"] in RIGHTS]
     guarded.apply(rights)
-    yield kubeconfig_of("narrow-edgeglm", guarded, tmp_path)
+    yield guarded.kubeconfig_of("narrow-edgeglm", NAMESPACE, tmp_path)
     guarded.run("delete", "-f", "-", text=yaml.safe_dump_all(rights))
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from edgeglm_api.group import API_VERSION
-from tests.chart.conftest import NAMESPACE, kubeconfig_of
+from tests.chart.conftest import NAMESPACE
 from tests.chart.kubectl import Kubectl, Manifest, Refused
 from tests.chart.operator_process import OperatorProcess, names, running_operator
 from tests.chart.rendering import RECEIVER, ROOT, of_others, render
@@ -63,7 +63,7 @@ POD_METRICS: Manifest = {
 def account(installed: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A kubeconfig of the chart's service account, and a namespace for the tests."""
     installed.run("create", "namespace", HERE)
-    yield kubeconfig_of("edgeglm", installed, tmp_path_factory.mktemp("account"))
+    yield installed.kubeconfig_of("edgeglm", NAMESPACE, tmp_path_factory.mktemp("account"))
     installed.run("delete", "namespace", HERE, "--wait=false")
 
 

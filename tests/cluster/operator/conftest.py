@@ -82,7 +82,7 @@ class Launch:
 def launching(cluster: AnyCluster, kubectl: Kubectl, directory: Path, *, account: str = ACCOUNT) -> Iterator[Launch]:
     """With a proxy of its own."""
     server, ca = address_of(cluster.kubeconfig, directory)
-    token = kubectl.run("create", "token", account, "-n", SYSTEM, "--duration=2h").strip()
+    token = kubectl.token(account, SYSTEM)
     with Proxy(server, ca) as proxy:
         kubeconfig = directory / "operator.kubeconfig"
         kubeconfig.write_text(yaml.safe_dump(kubeconfig_for(f"http://127.0.0.1:{proxy.port}", token)))
