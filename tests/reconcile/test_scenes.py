@@ -243,6 +243,24 @@ async def test_a_user_s_site_is_never_owned_labelled_or_deleted(cluster: InMemor
     assert site["metadata"].keys().isdisjoint({"labels", "ownerReferences", "annotations", "finalizers"})
 
 
+async def test_the_operator_s_site_is_the_user_s_once_it_has_settings(cluster: InMemoryCluster) -> None:
+    """Whoever is told of an unresolved parameter writes the EdgeSite of that name, which is there already."""
+    cluster.put(an_inference_service(edge=[an_edge_target("box-1")]))
+    await reconciled(cluster)
+    before = (cluster.live(EDGE_SITES, PLANT, "box-1") or {})["metadata"]
+    cluster.put(an_edge_site("box-1", "box-1", parameters={"broker": "10.0.0.1:1883"}))
+    await reconciled(cluster)
+    cluster.remove(INFERENCE_SERVICES, PLANT, "llm")
+    await reconciled(cluster)
+
+    site = cluster.live(EDGE_SITES, PLANT, "box-1")
+    assert site is not None
+    assert site["spec"]["parameters"] == {"broker": "10.0.0.1:1883"}
+    assert site["metadata"]["uid"] == before["uid"]
+    assert labels.MANAGED_BY in before["labels"]
+    assert not any(site["metadata"].get(field) for field in ("labels", "ownerReferences", "annotations"))
+
+
 async def test_a_site_called_like_another_node_is_left_alone(cluster: InMemoryCluster) -> None:
     """A user's site `box-2` stands for box-1: node box-2 gets none, and nothing is overwritten."""
     cluster.put(an_edge_site("box-2", "box-1"))

@@ -2,6 +2,7 @@
 
 A site that a user made for a node stands for that node, whatever its name; then none is made. What the operator made it
 deletes when nothing selects the node any more. The garbage collector deletes it too when all that selected it are gone.
+So one that the operator made and a user has given settings since is let go: it is the user's from then on.
 """
 
 import logging
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edgeglm_api import labels
+from edgeglm_api.edge_site import Spec as EdgeSiteSpec
 from edgeglm_api.inference_service import InferenceService
 from edgeglm_api.selection import Sites, selects
 from edgeglm_api.sensor_graph import SensorGraph
@@ -36,6 +38,11 @@ class Plan:
 
     missing: list[Manifest]
     surplus: list[Manifest]
+    taken_over: list[Manifest]
+    """By users, as they are to be left to them: what we apply from then on has no owners and not our label."""
+
+
+_NOTHING: Final = Plan([], [], [])
 
 
 class FleetReconciler:
@@ -46,15 +53,16 @@ class FleetReconciler:
 
     async def reconcile(self, namespace: str, _name: str) -> Result:
         """Make what is missing and remove what nothing needs, after a look at the API server: the store may be late."""
-        if not self._world.store.nodes_readable or self._plan(namespace) == Plan([], []):
+        if not self._world.store.nodes_readable or self._plan(namespace) == _NOTHING:
             return Result()
         await self._look(namespace)
         plan = self._plan(namespace)
+        done = [await self._let_go(intent) for intent in plan.taken_over]
         for site in plan.surplus:
             if not await self._is_of_others(site):
                 await self._delete(site)
-        refused = [name for intent in plan.missing if (name := await self._apply(intent))]
-        return Result(LOOK_AGAIN_SECONDS if refused else None)
+        done += [await self._make(intent) for intent in plan.missing]
+        return Result(None if all(done) else LOOK_AGAIN_SECONDS)
 
     async def _look(self, namespace: str) -> None:
         await self._world.lister.list(NODES)
@@ -63,23 +71,43 @@ class FleetReconciler:
 
     def _plan(self, namespace: str) -> Plan:
         if not self._world.store.nodes_readable:
-            return Plan([], [])
+            return _NOTHING
         present = [snapshot.unpack() for snapshot in self._world.store.site_objects.in_namespace(namespace)]
-        ours = {site["metadata"]["name"]: site for site in present if _is_ours(site)}
-        others = [site for site in present if not _is_ours(site)]
+        ours = {site["metadata"]["name"]: site for site in present if self._is_ours(site)}
+        others = [site for site in present if site["metadata"]["name"] not in ours]
+        taken_over = [self._let_alone(site) for site in others if _is_labelled(site) and not _is_going(site)]
         wanted = self._wanted(namespace, taken={_node_of(site) for site in others})
         named = {site["metadata"]["name"] for site in others}
         for name in wanted.keys() & named:
             log.warning("the EdgeSite %s stands for another node; the node called so gets no site", name)
         if self._is_blind(namespace):
             # Which nodes those select nobody knows: what is there for them, and belongs to them, stays.
-            return Plan([intent for name, intent in wanted.items() if name not in named | ours.keys()], [])
+            return Plan([intent for name, intent in wanted.items() if name not in named | ours.keys()], [], taken_over)
         missing = [
             intent
             for name, intent in wanted.items()
             if name not in named and not (name in ours and is_settled(self._world, ours[name], intent))
         ]
-        return Plan(missing, [site for name, site in ours.items() if name not in wanted and not _is_going(site)])
+        surplus = [site for name, site in ours.items() if name not in wanted and not _is_going(site)]
+        return Plan(missing, surplus, taken_over)
+
+    def _is_ours(self, site: Manifest) -> bool:
+        """Made by the operator, and without any settings of a user's."""
+        if not _is_labelled(site):
+            return False
+        read = self._world.store.sites.get(site["metadata"]["namespace"], site["metadata"]["name"])
+        return read is None or read.spec == EdgeSiteSpec(node_name=read.spec.node_name)
+
+    def _let_alone(self, site: Manifest) -> Manifest:
+        """What we say of a site that a user has taken over: which node it is, and which operator's."""
+        metadata = {field: site["metadata"][field] for field in ("namespace", "name")}
+        shard = dict(self._world.settings.shard.labels)
+        return {
+            "apiVersion": EDGE_SITES.api_version,
+            "kind": EDGE_SITES.name,
+            "metadata": {**metadata, "labels": shard} if shard else metadata,
+            "spec": {"nodeName": _node_of(site)},
+        }
 
     def _is_blind(self, namespace: str) -> bool:
         """Whether something that may select nodes cannot be read."""
@@ -109,22 +137,36 @@ class FleetReconciler:
             if not _is_ending(graph):
                 yield _owner(graph), graph.spec.sites
 
-    async def _apply(self, intent: Manifest) -> str | None:
-        """Make one site; returns its name if it may not be made, which must not keep the others waiting."""
+    async def _make(self, intent: Manifest) -> bool:
+        """Make one site; False if it may not be made."""
+        live = await self._applied(intent)
+        if live is None:
+            return False
+        remember_settled(self._world, live, intent)
+        self._world.metrics.applies.labels(EDGE_SITES.name, "applied").inc()
+        log.info("applied EdgeSite %s", intent["metadata"]["name"])
+        return True
+
+    async def _let_go(self, intent: Manifest) -> bool:
+        """Leave one site to its user; False if it may not be written."""
+        if await self._applied(intent) is None:
+            return False
+        log.info("EdgeSite %s has settings of a user's, and is theirs from now on", intent["metadata"]["name"])
+        return True
+
+    async def _applied(self, intent: Manifest) -> Manifest | None:
+        """Apply one site; None when it is refused, which must not keep the others waiting."""
         name: str = intent["metadata"]["name"]
         if await is_of_others(self._world, EDGE_SITES, intent["metadata"]["namespace"], name):
             log.warning("EdgeSite %s is another operator's, by its labels; change those, or those of its graphs", name)
-            return name
+            return None
         try:
             live = await self._world.client.apply(intent)
         except (Invalid, Forbidden) as error:
             log.warning("EdgeSite %s is refused: %s", name, error)
-            return name
+            return None
         self._world.feed.put(EDGE_SITES, live)
-        remember_settled(self._world, live, intent)
-        self._world.metrics.applies.labels(EDGE_SITES.name, "applied").inc()
-        log.info("applied EdgeSite %s", name)
-        return None
+        return live
 
     async def _is_of_others(self, site: Manifest) -> bool:
         """Whether somebody still selects it whom another operator looks after by now: its agent has data to keep."""
@@ -155,7 +197,7 @@ def _is_ending(selector: InferenceService | SensorGraph) -> bool:
     return selector.metadata.deletion_timestamp is not None
 
 
-def _is_ours(site: Manifest) -> bool:
+def _is_labelled(site: Manifest) -> bool:
     return bool((site["metadata"].get("labels") or {}).get(labels.MANAGED_BY) == labels.MANAGER)
 
 

@@ -103,6 +103,24 @@ def test_a_user_s_site_takes_over_from_the_operator_s(scene: Scene, edge_node: s
     assert eventually(lambda: scene.names("deployments") == [agent_name("north")])
 
 
+def test_the_operator_s_site_outlives_its_graphs_once_a_user_gives_it_settings(scene: Scene, edge_node: str) -> None:
+    scene.apply(a_sensor_graph("line", edge_node, reasoning={"endpoint": AN_ENDPOINT}))
+    assert eventually(lambda: scene.get("deployment", agent_name(edge_node)))
+
+    scene.apply(an_edge_site(edge_node, edge_node, parameters={"broker": "10.0.0.1:1883"}))
+    assert eventually(lambda: not is_owned(scene, edge_node))
+    scene.run("delete", "sgraph", "line")
+
+    assert eventually(lambda: not scene.get("deployment", agent_name(edge_node)))
+    assert (scene.get("esite", edge_node) or {})["spec"]["parameters"] == {"broker": "10.0.0.1:1883"}
+
+
+def is_owned(scene: Scene, site: str) -> bool:
+    """Whether anything of the operator's making is left in its metadata."""
+    metadata = (scene.get("esite", site) or {})["metadata"]
+    return any(metadata.get(field) for field in ("labels", "annotations", "ownerReferences"))
+
+
 def test_a_changed_graph_counts_the_bundle_up_in_place(plant: Scene, edge_node: str) -> None:
     """KubeEdge loses a ConfigMap that is made anew, so it must be the same object."""
     uid = (plant.get("configmap", bundle_name(edge_node)) or {})["metadata"]["uid"]
