@@ -1,5 +1,6 @@
 """The admission policies, judged by a real API server."""
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from edgeglm_operator.resources.edge_deployment import make_edge_deployment
 from edgeglm_operator.settings import Settings
 from tests.chart.conftest import EDGE_NAMESPACE, OPERATOR, PLAIN_NAMESPACE
 from tests.chart.kubectl import Kubectl, Manifest, Refused
+from tests.cluster.crds import crd_file
+from tests.cluster.process import until
 from tests.unit.operator.builders import a_target, an_inference_service
 
 pytestmark = pytest.mark.cluster
@@ -193,6 +196,47 @@ def test_the_operator_s_jobs_keep_to_the_same_rules(guarded: Kubectl) -> None:
         create_job(operator, a_pod_spec(volumes=[a_host_path("/etc")]), EDGE_NAMESPACE)
 
 
+@pytest.fixture(scope="module")
+def with_groups(guarded: Kubectl) -> Iterator[Kubectl]:
+    """LeaderWorkerSets and Knative's Services are served, but nobody makes pods of them."""
+    files = [crd_file(kind) for kind in ("LeaderWorkerSet", "KnativeService")]
+    for file in files:
+        guarded.install(file)
+    yield guarded
+    for file in files:
+        guarded.run("delete", "--wait=false", "-f", str(file))
+
+
+@pytest.mark.parametrize("part", ["leaderTemplate", "workerTemplate"])
+def test_the_operator_s_groups_keep_to_the_same_rules(with_groups: Kubectl, part: str) -> None:
+    operator = with_groups.as_user(OPERATOR)
+    apply_group(operator, {part: a_pod_spec()}, EDGE_NAMESPACE)
+    assert refuses(lambda: apply_group(operator, {part: a_pod_spec()}, PLAIN_NAMESPACE), "is not open to edge pods")
+    stray = {part: a_pod_spec(volumes=[a_host_path("/etc")])}
+    assert refuses(lambda: apply_group(operator, stray, EDGE_NAMESPACE), "the pod mounts /etc of its node")
+    apply_group(operator, {}, PLAIN_NAMESPACE)
+
+
+def test_the_operator_s_knative_services_keep_to_the_same_rules(with_groups: Kubectl) -> None:
+    operator = with_groups.as_user(OPERATOR)
+    apply_knative_service(operator, an_ordinary_pod_spec(), PLAIN_NAMESPACE)
+    shared = an_ordinary_pod_spec() | {"hostNetwork": True}
+    assert refuses(lambda: apply_knative_service(operator, shared, PLAIN_NAMESPACE), "is not open to edge pods")
+
+
+def refuses(apply: Callable[[], None], message: str) -> bool:
+    """Whether it comes to be refused so: for a kind that is new the server finds its policies after a moment."""
+
+    def refused() -> bool:
+        try:
+            apply()
+        except Refused as error:
+            return message in str(error)
+        return False
+
+    return until(refused, 30)
+
+
 def test_other_people_s_deployments_are_none_of_the_operator_s_policy(guarded: Kubectl) -> None:
     apply_deployment(guarded, a_pod_spec(volumes=[a_host_path("/etc")]), PLAIN_NAMESPACE)
 
@@ -241,6 +285,22 @@ def create_job(kubectl: Kubectl, spec: Manifest, namespace: str) -> None:
     metadata = {"name": "verify", "namespace": namespace}
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}}
     kubectl.run("create", "--dry-run=server", "-f", "-", text=yaml.safe_dump(job))
+
+
+def apply_group(kubectl: Kubectl, specs: Mapping[str, Manifest], namespace: str) -> None:
+    parts = {part: {"spec": an_ordinary_pod_spec()} for part in ("leaderTemplate", "workerTemplate")}
+    parts |= {part: {"spec": spec} for part, spec in specs.items()}
+    apply_custom(kubectl, "leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", {"leaderWorkerTemplate": parts}, namespace)
+
+
+def apply_knative_service(kubectl: Kubectl, spec: Manifest, namespace: str) -> None:
+    apply_custom(kubectl, "serving.knative.dev/v1", "Service", {"template": {"spec": spec}}, namespace)
+
+
+def apply_custom(kubectl: Kubectl, api_version: str, kind: str, spec: Manifest, namespace: str) -> None:
+    metadata = {"name": "engine", "namespace": namespace}
+    made = {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
+    kubectl.apply([made], "--dry-run=server")
 
 
 def apply_pod(kubectl: Kubectl, spec: Manifest, namespace: str) -> None:

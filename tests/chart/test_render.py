@@ -63,6 +63,23 @@ def test_everything_says_what_it_belongs_to(value_set: Path) -> None:
         assert manifest["metadata"]["labels"].items() >= OWNER.items()
 
 
+WITHOUT_PODS = {
+    ("", "configmaps"),
+    ("", "services"),
+    ("autoscaling", "horizontalpodautoscalers"),
+    ("edgeglm.io", "edgesites"),
+    ("events.k8s.io", "events"),
+    ("gateway.networking.k8s.io", "httproutes"),
+    ("http.keda.sh", "interceptorroutes"),
+    ("inference.networking.k8s.io", "inferencepools"),
+    ("keda.sh", "scaledobjects"),
+    ("monitoring.coreos.com", "podmonitors"),
+    ("networking.k8s.io", "networkpolicies"),
+    ("policy", "poddisruptionbudgets"),
+}
+"""What the operator may make that nobody makes pods of."""
+
+
 def test_the_operator_is_told_which_images_to_use() -> None:
     values = {"engine": {"image": "engine:1"}, "agent": {"image": "agent:2"}}
     assert _arguments(values)[:3] == [
@@ -164,10 +181,34 @@ def test_a_foreign_service_account_must_be_named() -> None:
 
 def test_the_policies_bind_the_service_account_that_the_pod_runs_under() -> None:
     manifests = render({"serviceAccount": {"name": "glm"}})
-    policy = named(manifests, "ValidatingAdmissionPolicy", "edgeglm-operator")
-    [condition] = policy["spec"]["matchConditions"]
-    assert "'system:serviceaccount:edgeglm-system:glm'" in condition["expression"]
+    for policy in policies_of_the_operator(manifests):
+        condition = policy["spec"]["matchConditions"][0]
+        assert "'system:serviceaccount:edgeglm-system:glm'" in condition["expression"]
     assert operator_pod({"serviceAccount": {"name": "glm"}})["spec"]["serviceAccountName"] == "glm"
+
+
+def test_all_that_the_operator_may_make_pods_by_is_under_its_policies() -> None:
+    """Or whoever may write an InferenceService would reach nodes through the kind that was forgotten."""
+    manifests = render()
+    role = named(manifests, "ClusterRole", "edgeglm-operator")
+    may_make = {
+        (group, resource)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        if "create" in rule["verbs"] and (group, resource) not in WITHOUT_PODS
+    }
+    bound = {
+        (rule["apiGroups"][0], rule["resources"][0])
+        for policy in policies_of_the_operator(manifests)
+        for rule in policy["spec"]["matchConstraints"]["resourceRules"]
+    }
+    assert may_make == bound
+
+
+def policies_of_the_operator(manifests: list[Manifest]) -> list[Manifest]:
+    found = of_kind(manifests, "ValidatingAdmissionPolicy")
+    return [each for each in found if each["metadata"]["name"].startswith("edgeglm-operator")]
 
 
 def _identity(manifest: Manifest) -> tuple[str, str, str]:
