@@ -6,7 +6,7 @@ reads, and has a bound: an API that comes or goes is noticed within one pause.
 
 Our objects of these kinds are listed in the same round, and not watched either: Kopf begins a watch only on what is
 there at its start, unless it may watch CRDs. And so are users' ConfigMaps with a topology: Kopf watches ConfigMaps by
-one label, and that is the one of our own. And so are KubeEdge's Devices.
+one label, and that is the one of our own. And so are KubeEdge's Devices, and nodes where they cannot be watched.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from typing import Final
 from edgeglm_operator.device_list import DeviceList
 from edgeglm_operator.kube.client import KubeClient
 from edgeglm_operator.kube.errors import Forbidden, KubeError, NotFound
-from edgeglm_operator.kube.kinds import OPTIONAL_KINDS, Kind
+from edgeglm_operator.kube.kinds import NODES, OPTIONAL_KINDS, Kind
 from edgeglm_operator.resync import POLLED, Lister
 from edgeglm_operator.store import Store
 
@@ -68,6 +68,14 @@ class Discovery:
                 self._on_change()
         await self._devices.look()
         await self._lister.list_topologies()
+        if not self._store.nodes_watched:
+            await self._look_at_nodes()
+
+    async def _look_at_nodes(self) -> None:
+        before = self._store.nodes_readable
+        await self._lister.list(NODES)
+        if self._store.nodes_readable != before:
+            self._on_change()
 
     async def _is_offered(self, kind: Kind) -> bool:
         if not await self._client.serves(kind):

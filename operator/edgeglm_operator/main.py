@@ -144,7 +144,8 @@ class Operator:
 
     async def _observe(self) -> None:
         watched = dict(selectors(self._settings.shard))
-        if not self.store.nodes_readable:
+        self.store.nodes_watched = self.store.nodes_readable
+        if not self.store.nodes_watched:
             del watched[NODES]
         await self.watch.run(watched, namespaces=self._settings.watch_namespaces, on_stop=self._stop)
 

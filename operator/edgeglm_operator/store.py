@@ -243,6 +243,8 @@ class Store:
         """The optional kinds that the cluster has, and that we may read."""
         self.nodes_readable = True
         """False without the role to read nodes: then what the store says about them means nothing."""
+        self.nodes_watched = True
+        """False where that was so at the start: then they are listed now and then, as the role may come."""
         self._tables: tuple[Table[Any], ...] = (
             self.services,
             self.graphs,

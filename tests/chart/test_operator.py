@@ -83,22 +83,33 @@ def test_an_edge_target_in_a_namespace_that_is_not_open_says_so(
     guarded.run("delete", "infsvc,sgraph", "--all", "-n", PLAIN_NAMESPACE)
 
 
-def test_without_the_right_to_read_nodes_the_cloud_part_works_and_the_edge_says_why(
+def test_without_the_right_to_read_nodes_the_cloud_part_works_and_the_edge_says_why_until_it_comes(
     guarded: Kubectl, account: Path, node: str, tmp_path: Path
 ) -> None:
     binding = json.loads(guarded.run("get", "clusterrolebinding", "edgeglm-nodes", "-o", "json"))
     guarded.run("delete", "clusterrolebinding", "edgeglm-nodes")
     try:
-        with running_operator(account, tmp_path / "operator.log", f"--namespace={NAMESPACE}") as operator:
+        flags = (f"--namespace={NAMESPACE}", "--discovery-seconds=1")
+        with running_operator(account, tmp_path / "operator.log", *flags) as operator:
             guarded.apply(the_plant(PLAIN_NAMESPACE, node))
             operator.await_that(
                 lambda: _condition(guarded, "infsvc", "plant-llm", "EdgeReady").get("reason") == "NodesNotReadable"
             )
             operator.await_that(lambda: "service/plant-llm" in names(guarded, CHILDREN, PLAIN_NAMESPACE))
+
+            grant_again(guarded, binding)
+            operator.await_that(lambda: names(guarded, "esite", PLAIN_NAMESPACE) == {f"edgesite.edgeglm.io/{node}"})
+            operator.await_that(
+                lambda: _condition(guarded, "infsvc", "plant-llm", "EdgeReady").get("reason") != "NodesNotReadable"
+            )
     finally:
-        del binding["metadata"]["resourceVersion"], binding["metadata"]["uid"]
-        binding["metadata"].pop("managedFields", None)
-        guarded.apply([binding])
+        grant_again(guarded, binding)
+
+
+def grant_again(kubectl: Kubectl, binding: Manifest) -> None:
+    """A binding as it was before it was deleted; once more does no harm."""
+    metadata = {field: binding["metadata"][field] for field in ("name", "labels")}
+    kubectl.apply([binding | {"metadata": metadata}])
 
 
 @pytest.fixture

@@ -306,6 +306,24 @@ async def test_without_sight_of_the_nodes_nothing_at_the_edge_is_touched(cluster
     assert (cluster.live(DEPLOYMENTS, PLANT, "llm") or {})["spec"]["replicas"] == 2
 
 
+async def test_a_site_says_that_its_node_is_out_of_sight_and_keeps_what_it_was_told(cluster: InMemoryCluster) -> None:
+    cluster.put(an_edge_site("north", "box-1"))
+    cluster.put(a_sensor_graph("line", "box-1", reasoning=AN_ENDPOINT))
+    await reconciled(cluster)
+    before = (cluster.live(EDGE_SITES, PLANT, "north") or {})["status"]
+
+    forbid(cluster, "list", NODES)
+    cluster.put(an_edge_site("north", "box-1", maxConcurrency=3))
+    await reconciled(cluster)
+
+    site = cluster.live(EDGE_SITES, PLANT, "north") or {}
+    assert site["status"]["observedGeneration"] == site["metadata"]["generation"] > before["observedGeneration"]
+    assert site["status"]["bundle"] == before["bundle"]
+    for type_ in ("Connected", "AgentReady", "BundleComplete"):
+        told = condition(cluster, EDGE_SITES, "north", type_)
+        assert (told["status"], told["reason"]) == ("Unknown", "NodesNotReadable")
+
+
 async def test_a_node_that_the_store_missed_keeps_its_replica(cluster: InMemoryCluster) -> None:
     """The watch said that the node is gone; the server says otherwise, and is asked before anything is deleted."""
     cluster.put(an_inference_service(edge=[an_edge_target("box-1", "box-2")]))

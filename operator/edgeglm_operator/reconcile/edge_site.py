@@ -21,7 +21,7 @@ from edgeglm_operator.reconcile.of_others import is_of_others
 from edgeglm_operator.reconcile.outcome import Result, result_of
 from edgeglm_operator.reconcile.placement import sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused
-from edgeglm_operator.reconcile.status.edge_site import SiteView, edge_site_status
+from edgeglm_operator.reconcile.status.edge_site import SiteView, edge_site_status, unseen_site_status
 from edgeglm_operator.reconcile.status.reported import silent_in
 from edgeglm_operator.reconcile.status.verdict import Workload
 from edgeglm_operator.reconcile.status_writer import write_status
@@ -78,13 +78,14 @@ class EdgeSiteReconciler:
         scope = Scope(
             self._world, site, node_of(self._world, site), Children(self._world, Parent(EDGE_SITES, site.metadata))
         )
+        now = self._world.now()
+        if not self._world.store.nodes_readable:
+            await write_status(self._world, EDGE_SITES, without_report(site), unseen_site_status(site, now))
+            return Result()
         if scope.node is not None:
             await want_bundle(scope, scope.node)
             await want_agent(scope)
             self._tell_graphs(key, scope)
-        elif not self._world.store.nodes_readable:
-            return Result()
-        now = self._world.now()
         status = edge_site_status(site, view_of(scope), now)
         await write_status(self._world, EDGE_SITES, without_report(site), status)
         silent = silent_in(site.status.report, now) if self._world.settings.reporting else None

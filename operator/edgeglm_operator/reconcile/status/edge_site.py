@@ -26,6 +26,14 @@ from edgeglm_operator.resources.names import agent_name
 
 _DEADLINE_SECONDS: Final = 600
 _NOT_NEEDED: Final = Verdict(State.SERVING, "NotNeeded", "no SensorGraph runs here, so there is no agent")
+_NODES_NOT_READABLE: Final = Verdict(
+    State.PROGRESSING,
+    "NodesNotReadable",
+    "the operator may not list nodes, so all stays as it is here; grant it list and watch on nodes (rbac.nodes of the"
+    " chart)",
+)
+_OBSERVED: Final = ("Connected", "AgentReady", "BundleComplete")
+"""The conditions that depend on what is seen of the node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +66,18 @@ def edge_site_status(site: EdgeSite, view: SiteView, now: str) -> Status:
         observed_generation=generation,
         conditions=carry_over(wanted, site.status.conditions, now=now),
         bundle=bundle,
+    )
+
+
+def unseen_site_status(site: EdgeSite, now: str) -> Status:
+    """Where nodes cannot be read: nothing is known of this one, and what was made for it stays as it is."""
+    generation, status = site.metadata.generation, site.status
+    unknown = [condition(type_, _NODES_NOT_READABLE, generation) for type_ in _OBSERVED]
+    reported = [each for each in status.conditions if each.type not in _OBSERVED]
+    return Status(
+        observed_generation=generation,
+        conditions=carry_over([*unknown, *reported], status.conditions, now=now),
+        bundle=status.bundle,
     )
 
 

@@ -64,7 +64,7 @@ from edgeglm_operator.resources.weights import is_downloaded
 
 NODES_NOT_READABLE: Final = Refused(
     "NodesNotReadable",
-    "the operator may not list nodes, so it cannot tell which are sites; grant it get, list and watch on nodes"
+    "the operator may not list nodes, so it cannot tell which are sites; grant it list and watch on nodes"
     " (rbac.nodes of the chart), or drop spec.edge",
 )
 
