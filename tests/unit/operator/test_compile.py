@@ -7,8 +7,7 @@ import pytest
 from edgeglm_api.bundle import MAX_BYTES, Commands, decode, digest, encode
 from edgeglm_api.edge_site import BundleStatus
 from edgeglm_api.sensor_graph import SensorGraph
-from edgeglm_operator.reconcile.compile import compile_bundle, compile_graph, renumbered
-from edgeglm_operator.reconcile.refused import Refused
+from edgeglm_operator.reconcile.compile import compile_bundle, renumbered
 from edgeglm_operator.resources.agent_keys import secrets_of
 from edgeglm_operator.resources.agent_secrets import NO_SECRETS, AgentSecrets, agent_secrets_of
 from edgeglm_operator.resources.broker_secrets import BrokerSecret, broker_secrets_of
@@ -433,18 +432,10 @@ def test_a_suspended_graph_is_left_out_and_nobody_is_to_blame() -> None:
     assert refusals == {}
 
 
-def test_one_graph_can_be_compiled_alone() -> None:
-    compiled = compile_graph(a_sensor_graph(), an_edge_site(), a_node(), {"llm": EDGE_ONLY})
-    assert not isinstance(compiled, Refused)
-    assert (compiled.name, compiled.uid) == ("line-1", "SensorGraph-plant-line-1")
-    assert isinstance(compile_graph(a_sensor_graph(), an_edge_site(), a_node(), {}), Refused)
-
-
 def test_a_derived_property_that_cannot_be_is_refused_there_and_not_at_the_site() -> None:
     for expr, problem in (("rms - pressure", "which no source measures"), ("rms -", "breaks off")):
         graph = a_sensor_graph(derived=[{"property": "x", "expr": expr}])
-        refused = compile_graph(graph, an_edge_site(), a_node(), {"llm": EDGE_ONLY})
-        assert isinstance(refused, Refused)
+        refused = compile_bundle(an_edge_site(), a_node(), [graph], [EDGE_ONLY]).refusals["line-1"]
         assert refused.reason == "InvalidDerived"
         assert refused.message.startswith("spec.derived[0].expr: ")
         assert problem in refused.message
