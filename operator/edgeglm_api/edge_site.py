@@ -5,7 +5,7 @@ from typing import Literal
 from edgeglm_api.conditions import Condition
 from edgeglm_api.meta import Metadata
 from edgeglm_api.model import Model
-from edgeglm_api.report import Said
+from edgeglm_api.report import Standing
 
 OnFull = Literal["Reject", "DropOldest", "DropLowestPriority"]
 Sync = Literal["Full", "Normal"]
@@ -52,7 +52,7 @@ class BundleStatus(Model, frozen=True, kw_only=True):
     graphs: int = 0
 
 
-class SiteReport(Said, frozen=True, kw_only=True):
+class SiteReport(Standing, frozen=True, kw_only=True):
     """What the site said last."""
 
     received_at: str

@@ -159,7 +159,7 @@ class Outage(Model, frozen=True, kw_only=True):
     """How many were not taken."""
 
 
-class Said(Model, frozen=True, kw_only=True):
+class Standing(Model, frozen=True, kw_only=True):
     """The parts that a site speaks for. Before its first bundle there is no store to speak of."""
 
     boot_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{16}\Z")] = msgspec.field(name="bootID")
@@ -179,7 +179,7 @@ class Said(Model, frozen=True, kw_only=True):
     """Those on the site's own node."""
 
 
-class Report(Said, frozen=True, kw_only=True):
+class Report(Standing, frozen=True, kw_only=True):
     """One report. Whose it is says the address that it is sent to, for which the token must be made."""
 
     api_version: str

@@ -7,7 +7,7 @@ say so in conditions.
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from edgeglm_api.report import Engine, Said
+from edgeglm_api.report import Engine, Standing
 
 SKEW_SECONDS: Final = 30
 """Beyond that, event times of sensors and of the site do not belong together (a SensorGraph's maxSkewSeconds is 60)."""
@@ -20,7 +20,7 @@ class Trouble(NamedTuple):
     message: str
 
 
-def troubles(said: Said, clock_skew_seconds: int) -> Iterator[Trouble]:
+def troubles(said: Standing, clock_skew_seconds: int) -> Iterator[Trouble]:
     """What is wrong at the site, the worst first."""
     if said.books is not None and not said.books.balanced:
         yield Trouble("BooksUnbalanced", "messages are unaccounted for: a fault of the agent; see its /status and log")
@@ -49,7 +49,7 @@ def _of_engines(engines: Sequence[Engine]) -> Iterator[Trouble]:
         yield Trouble("ModelMissing", f"engines that do not serve the model they are asked for: {', '.join(lacking)}")
 
 
-def standing(said: Said, clock_skew_seconds: int) -> tuple[object, ...]:
+def standing(said: Standing, clock_skew_seconds: int) -> tuple[object, ...]:
     """All that conditions follow from: another standing is news, other numbers are not."""
     bundle = said.bundle
     return (

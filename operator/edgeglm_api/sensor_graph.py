@@ -319,7 +319,7 @@ class EndpointLimits(Model, frozen=True, kw_only=True):
     """Of questions and answers."""
 
 
-class Endpoint(Model, frozen=True, kw_only=True):
+class GivenEndpoint(Model, frozen=True, kw_only=True):
     """Any OpenAI-compatible server."""
 
     url: str
@@ -352,7 +352,7 @@ class Reasoning(Model, frozen=True, kw_only=True):
     """Who is asked, and with what patience. Exactly one of `serviceRef` and `endpoint` is set."""
 
     service_ref: ServiceRef | None = None
-    endpoint: Endpoint | None = None
+    endpoint: GivenEndpoint | None = None
     route: Route = "PreferEdge"
     priority: Priority = "Normal"
     """Whose windows are asked about first when the model cannot keep up."""

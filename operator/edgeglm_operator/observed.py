@@ -226,7 +226,7 @@ class Apis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class ForeignCondition:
     """A condition that somebody else wrote on an object."""
 
     kind: str
@@ -237,10 +237,10 @@ class Said:
     """Of the specification that it speaks of; None when it does not tell."""
 
 
-def said(raw: Raw) -> tuple[Said, ...]:
+def foreign_conditions(raw: Raw) -> tuple[ForeignCondition, ...]:
     """The conditions of a status, or of a part of one."""
     return tuple(
-        Said(
+        ForeignCondition(
             kind=each["type"],
             status=each["status"],
             reason=each.get("reason") or "",

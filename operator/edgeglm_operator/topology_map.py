@@ -42,7 +42,7 @@ class _Edge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     type: _Type
 
 
-class _Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nodes: Annotated[tuple[_Node, ...], msgspec.Meta(max_length=MAX_NODES)]
     edges: Annotated[tuple[_Edge, ...], msgspec.Meta(max_length=MAX_EDGES)] = ()
 
@@ -59,22 +59,22 @@ def _topology(text: object) -> Topology | str:
     if (size := len(text.encode())) > MAX_BYTES:
         return f"has {size} bytes, and a topology has at most {MAX_BYTES}; leave out what no question is about"
     try:
-        said = msgspec.json.decode(text, type=_Said)
+        written = msgspec.json.decode(text, type=_Written)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at ")
         return f"{path.strip('`').removeprefix('$.') or 'as a whole'}: {message}"
     except msgspec.DecodeError as error:
         return f"is not JSON: {error}"
-    return next(_problems(said), None) or Topology(
-        nodes=tuple(TopologyNode(id=each.id, type=each.type, label=each.label) for each in said.nodes),
-        edges=tuple(TopologyEdge(source=each.source, target=each.target, type=each.type) for each in said.edges),
+    return next(_problems(written), None) or Topology(
+        nodes=tuple(TopologyNode(id=each.id, type=each.type, label=each.label) for each in written.nodes),
+        edges=tuple(TopologyEdge(source=each.source, target=each.target, type=each.type) for each in written.edges),
     )
 
 
-def _problems(said: _Said) -> Iterator[str]:
-    count = Counter(node.id for node in said.nodes)
+def _problems(written: _Written) -> Iterator[str]:
+    count = Counter(node.id for node in written.nodes)
     yield from (f"nodes: id {each!r} stands {n} times; keep one" for each, n in count.items() if n > 1)
-    for at, edge in enumerate(said.edges):
+    for at, edge in enumerate(written.edges):
         for end, node in (("source", edge.source), ("target", edge.target)):
             if node not in count:
                 yield f"edges[{at}].{end}: {node!r} is not among the nodes; add it, or leave the relation out"

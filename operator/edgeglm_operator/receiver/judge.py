@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from edgeglm_api.edge_site import SiteReport
-from edgeglm_api.report import Report, Said
+from edgeglm_api.report import Report, Standing
 from edgeglm_api.report_health import standing
 from edgeglm_operator.receiver.refusal import Because, Refusal
 
@@ -45,7 +45,7 @@ def refuse_old(taken: Taken, report: Report) -> None:
         raise Refusal(Because.REPLAYED, f"sequence {report.sequence} is not above {taken.sequence}")
 
 
-def is_news(taken: Taken, said: Said, clock_skew_seconds: int, now: float) -> bool:
+def is_news(taken: Taken, said: Standing, clock_skew_seconds: int, now: float) -> bool:
     """Whether it is worth a write: something else is the case, or what is written has got old."""
     old = not 0 <= now - taken.written_at < REFRESH_SECONDS
     return old or taken.standing != standing(said, clock_skew_seconds)

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from edgeglm_api.edge_site import SiteReport
-from edgeglm_api.report import AppliedBundle, Engine, RefusedGraph, Report, Said, SpoolUse
+from edgeglm_api.report import AppliedBundle, Engine, RefusedGraph, Report, SpoolUse, Standing
 
 _MOST_SKEW_SECONDS: Final = 10 * 366 * 86_400
 """A clock without a battery is decades behind; more digits tell nothing."""
@@ -21,7 +21,7 @@ def clock_skew_seconds(report: Report, now: float) -> int:
 
 def site_report(report: Report, skew_seconds: int, now: float) -> SiteReport:
     """The report as the status has it."""
-    said = {field: getattr(report, field) for field in Said.__struct_fields__}
+    said = {field: getattr(report, field) for field in Standing.__struct_fields__}
     said |= {
         "bundle": _shown_bundle(report.bundle),
         "refused_graphs": tuple(_shown_graph(each) for each in report.refused_graphs),

@@ -8,8 +8,7 @@ from edgeglm_api.bundle import Endpoint
 from edgeglm_api.edge_site import EdgeSite
 from edgeglm_api.endpoint_hosts import is_pinned
 from edgeglm_api.inference_service import EdgeTarget, InferenceService
-from edgeglm_api.sensor_graph import Endpoint as GivenEndpoint
-from edgeglm_api.sensor_graph import EndpointLimits, SensorGraph, ServiceRef
+from edgeglm_api.sensor_graph import EndpointLimits, GivenEndpoint, SensorGraph, ServiceRef
 from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.placement import sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused

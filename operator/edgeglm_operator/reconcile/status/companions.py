@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from edgeglm_api.inference_service import Autoscaling, Cloud, InferenceService
-from edgeglm_operator.observed import Deployment, Said, said
+from edgeglm_operator.observed import Deployment, ForeignCondition, foreign_conditions
 from edgeglm_operator.reconcile.companions import Companion
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.reconcile.status.verdict import SCALED_TO_ZERO, State, Verdict
@@ -111,18 +111,18 @@ def _of_activator(service: InferenceService, live: Manifest) -> Verdict:
     return Verdict(State.SERVING, "Activating", f"requests that come by {way} wake replicas and wait for them")
 
 
-def _heard(live: Manifest) -> dict[str, Said]:
-    return {each.kind: each for each in said(live.get("status") or {})}
+def _heard(live: Manifest) -> dict[str, ForeignCondition]:
+    return {each.kind: each for each in foreign_conditions(live.get("status") or {})}
 
 
-def _trouble(heard: Mapping[str, Said], kind: str) -> Verdict | None:
+def _trouble(heard: Mapping[str, ForeignCondition], kind: str) -> Verdict | None:
     for of, status, state, reason in _TROUBLES:
         if of in heard and heard[of].status == status:
             return Verdict(state, reason, f"{kind}: {_quoted(heard[of])}")
     return None
 
 
-def _goes(heard: Mapping[str, Said], words: Mapping[str, str]) -> bool:
+def _goes(heard: Mapping[str, ForeignCondition], words: Mapping[str, str]) -> bool:
     return any(of in heard and heard[of].status == status for of, status in words.items())
 
 
@@ -135,7 +135,7 @@ def _of_gateways(live: Manifest, words: _Words, wanted: int, waits: str) -> Verd
     kind = live.get("kind", "it")
     parents = (live.get("status") or {}).get("parents") or ()
     generation = (live.get("metadata") or {}).get("generation")
-    heard = [each for parent in parents for each in said(parent) if each.kind in _TAKEN]
+    heard = [each for parent in parents for each in foreign_conditions(parent) if each.kind in _TAKEN]
     if refused := next((each for each in heard if each.status == "False"), None):
         return Verdict(State.FAILED, words.refused, f"{kind}: {_quoted(refused)}")
     taken = sum(each.kind == "Accepted" and each.status == "True" and each.generation == generation for each in heard)
@@ -145,5 +145,5 @@ def _of_gateways(live: Manifest, words: _Words, wanted: int, waits: str) -> Verd
     return Verdict(State.SERVING, words.accepted, told)
 
 
-def _quoted(each: Said) -> str:
+def _quoted(each: ForeignCondition) -> str:
     return ": ".join(part for part in (each.reason, each.message) if part) or each.kind

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edgeglm_api.inference_service import Cloud, InferenceService
-from edgeglm_operator.observed import Said, said
+from edgeglm_operator.observed import ForeignCondition, foreign_conditions
 from edgeglm_operator.reconcile.refused import Reason, Refused
 from edgeglm_operator.reconcile.status.trouble import Expectation
 from edgeglm_operator.reconcile.status.verdict import (
@@ -115,7 +115,7 @@ def _goes_on(live: Manifest) -> str:
     return f"revision {old} goes on serving, {new} does not yet; " if old and old != new else ""
 
 
-def _reason(ready: Said) -> str:
+def _reason(ready: ForeignCondition) -> str:
     """The stable word for what Knative says in many."""
     return _TOO_LATE if _TOO_LATE in f"{ready.reason} {ready.message}" else "KnativeFailing"
 
@@ -124,9 +124,9 @@ def _is_observed(live: Manifest) -> bool:
     return bool(live["status"].get("observedGeneration", 0) >= live["metadata"].get("generation", 0))
 
 
-def _heard(live: Manifest, kind: str) -> Said | None:
-    return next((each for each in said(live.get("status") or {}) if each.kind == kind), None)
+def _heard(live: Manifest, kind: str) -> ForeignCondition | None:
+    return next((each for each in foreign_conditions(live.get("status") or {}) if each.kind == kind), None)
 
 
-def _quoted(each: Said) -> str:
+def _quoted(each: ForeignCondition) -> str:
     return ": ".join(part for part in (each.reason, each.message) if part) or f"{each.kind} is {each.status}"
