@@ -18,10 +18,11 @@ each_crd = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem
 
 @each_crd
 def test_the_chart_renders_what_crds_says(source: Path) -> None:
-    """All but what Helm must know: to leave it in place, and whose it is."""
+    """All but what Helm and Argo CD must know: to leave it in place, and whose it is."""
     wanted = yaml.safe_load(source.read_text())
     rendered = named(render(), "CustomResourceDefinition", wanted["metadata"]["name"])
-    assert rendered["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    kept = {"helm.sh/resource-policy": "keep", "argocd.argoproj.io/sync-options": "Prune=false"}
+    assert rendered["metadata"].pop("annotations") == kept
     assert rendered["metadata"].pop("labels")
     assert rendered == wanted
 

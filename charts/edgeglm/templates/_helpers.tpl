@@ -71,5 +71,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "edgeglm.agentImage" -}}
-{{- default (printf "edgeglm/agent:%s" .Chart.AppVersion) .Values.agent.image -}}
+{{- $image := printf "edgeglm/agent:%s" .Chart.AppVersion -}}
+{{- with .Values.image.registry }}{{ $image = printf "%s/%s" . $image }}{{ end -}}
+{{- default $image .Values.agent.image -}}
 {{- end -}}
