@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from edgeglm_operator.discovery import LOOK_SECONDS
+from edgeglm_operator.max_unavailable import MaxUnavailable, max_unavailable_of
 from edgeglm_operator.report_files import BadReporting, read_report_ca, read_report_key
 from edgeglm_operator.resync import INTERVAL_SECONDS
 from edgeglm_operator.settings import Reporting, Settings
@@ -28,6 +29,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return Settings(
         engine_image=options.engine_image,
         agent_image=options.agent_image,
+        agent_max_unavailable=options.agent_max_unavailable,
+        agents_follow_release=options.agents_follow_release,
         operator_image=options.operator_image,
         verification_concurrency=options.verification_concurrency,
         namespace=options.namespace,
@@ -45,6 +48,18 @@ def _add_what_pods_get(made: argparse.ArgumentParser) -> None:
     environment, default = os.environ, Settings()
     made.add_argument("--engine-image", default=environment.get("EDGEGLM_ENGINE_IMAGE", default.engine_image))
     made.add_argument("--agent-image", default=environment.get("EDGEGLM_AGENT_IMAGE", default.agent_image))
+    made.add_argument(
+        "--agent-max-unavailable",
+        type=_max_unavailable,
+        default=default.agent_max_unavailable,
+        metavar="N[%]",
+        help="how many agents, or what part of them, may be out of service while others change (default: %(default)s)",
+    )
+    made.add_argument(
+        "--agents-follow-release",
+        action="store_true",
+        help="let agents have the pods that this release makes, so many at a time; else they keep theirs",
+    )
     made.add_argument(
         "--operator-image",
         default=environment.get("EDGEGLM_OPERATOR_IMAGE", default.operator_image),
@@ -154,6 +169,13 @@ def _add_process(made: argparse.ArgumentParser) -> None:
         help="how often it is asked which optional APIs there are, and what of them has changed (default: %(default)g)",
     )
     made.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+
+
+def _max_unavailable(text: str) -> MaxUnavailable:
+    try:
+        return max_unavailable_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _shard(text: str) -> Shard:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edgeglm_operator.max_unavailable import ONE, MaxUnavailable
 from edgeglm_operator.shard import EVERYTHING, Shard
 
 
@@ -27,6 +28,10 @@ class Settings:
     engine_image: str = "vllm/vllm-openai:v0.32.0"
     """For an InferenceService that names none."""
     agent_image: str = "edgeglm/agent:0.1.0"
+    agent_max_unavailable: MaxUnavailable = ONE
+    """How many agents may be out of service while others are to get another pod, of all sites of this operator."""
+    agents_follow_release: bool = False
+    """Whether agents get the pods that this release makes, though nothing else is asked of them."""
     operator_image: str = "edgeglm/operator:0.1.0"
     """The operator's own: what verifies engines and brings models from a hub is in it."""
     verification_concurrency: int = 0

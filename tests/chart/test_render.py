@@ -9,6 +9,7 @@ import pytest
 import yaml
 from helm_python import HelmRenderError, lint
 
+from edgeglm_operator.flags import parser, settings_of
 from tests.chart.rendering import (
     CHART,
     RECEIVER,
@@ -82,7 +83,7 @@ WITHOUT_PODS = {
 
 def test_the_operator_is_told_which_images_to_use() -> None:
     values = {"engine": {"image": "engine:1"}, "agent": {"image": "agent:2"}}
-    assert _arguments(values)[:3] == [
+    assert [argument for argument in _arguments(values) if "-image=" in argument] == [
         "--engine-image=engine:1",
         "--agent-image=agent:2",
         f"--operator-image=edgeglm/operator:{_app_version()}",
@@ -91,6 +92,23 @@ def test_the_operator_is_told_which_images_to_use() -> None:
 
 def test_the_agent_is_of_the_chart_s_own_release_when_none_is_named() -> None:
     assert f"--agent-image=edgeglm/agent:{_app_version()}" in _arguments({})
+
+
+@pytest.mark.parametrize(
+    ("agent", "flags"),
+    [
+        ({}, ["--agent-max-unavailable=1"]),
+        ({"maxUnavailable": 10_000}, ["--agent-max-unavailable=10000"]),
+        ({"maxUnavailable": "10%", "followRelease": True}, ["--agent-max-unavailable=10%", "--agents-follow-release"]),
+    ],
+    ids=["default", "number", "percentage"],
+)
+def test_how_agents_change_is_said_in_words_that_the_operator_knows(agent: dict[str, Any], flags: list[str]) -> None:
+    found = [argument for argument in _arguments({"agent": agent}) if argument.startswith(("--agent-max", "--agents"))]
+    assert found == flags
+    settings = settings_of(parser().parse_args(found))
+    assert str(settings.agent_max_unavailable) == str(agent.get("maxUnavailable", 1))
+    assert settings.agents_follow_release is agent.get("followRelease", False)
 
 
 @pytest.mark.parametrize(

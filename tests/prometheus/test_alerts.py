@@ -131,6 +131,8 @@ KEEP_SILENT: Final = [
     Case("EdgeglmGraphNotReady", "32m", {graph("False", "Suspended"): "1x400", graph("Unknown", "Starting"): "1x400"}),
     Case("EdgeglmSiteDark", "32m", {site("Connected", "True", "NodeReady"): "2x400"}),
     Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "Unknown", "NotReported"): "1x400"}),
+    Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "Unknown", "AwaitingTurn"): "1x400"}),
+    Case("EdgeglmSiteNeverReported", "62m", {site("Healthy", "Unknown", "AwaitingTurn"): "1x400"}),
     Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "Unknown", "SiteDisconnected"): "1x400"}),
     Case("EdgeglmSiteUnhealthy", "16m", {site("Healthy", "False", "Suspended"): "1x400"}),
     Case("EdgeglmSiteNeverReported", "62m", {site("Healthy", "Unknown", "NotReporting"): "1x400"}),

@@ -1,6 +1,6 @@
 """EdgeSite: the ConfigMap with the site's bundle, and the agent's Deployment."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,9 +14,9 @@ from edgeglm_operator.kube.client import Manifest
 from edgeglm_operator.kube.errors import NotFound
 from edgeglm_operator.kube.kinds import CONFIG_MAPS, DEPLOYMENTS, EDGE_SITES, INFERENCE_SERVICES, SENSOR_GRAPHS
 from edgeglm_operator.observed import Node, deployment_from
+from edgeglm_operator.reconcile.agent_turns import AgentWish, agent_wish, is_unready
 from edgeglm_operator.reconcile.children import Children, Parent
 from edgeglm_operator.reconcile.compile import Compiled, compile_bundle, renumbered
-from edgeglm_operator.reconcile.kept_template import keeping_template
 from edgeglm_operator.reconcile.of_others import is_of_others
 from edgeglm_operator.reconcile.outcome import Result, result_of
 from edgeglm_operator.reconcile.placement import sites_of
@@ -26,6 +26,7 @@ from edgeglm_operator.reconcile.status.reported import silent_in
 from edgeglm_operator.reconcile.status.verdict import Workload
 from edgeglm_operator.reconcile.status_writer import write_status
 from edgeglm_operator.reconcile.topology import Topologies, topology_of
+from edgeglm_operator.reconcile.waves import settles_after_seconds
 from edgeglm_operator.reconcile.workloads import workload
 from edgeglm_operator.reconcile.world import AtSite, World
 from edgeglm_operator.resources.agent_deployment import make_agent_deployment
@@ -52,6 +53,8 @@ class Scope:
     compiled: Compiled | None = None
     bundle: Bundle | None = None
     """With its generation, as the site should hold it."""
+    waits: bool = False
+    """Whether its agent is to have another pod, and its turn has not come."""
 
     @property
     def needs_agent(self) -> bool:
@@ -71,9 +74,16 @@ class EdgeSiteReconciler:
     async def reconcile(self, namespace: str, name: str) -> Result:
         """Bundle, agent, status."""
         key = Name(namespace, name)
+        try:
+            return await self._reconcile(key)
+        finally:
+            call_next(self._world)
+
+    async def _reconcile(self, key: Name) -> Result:
         site = self._world.store.sites.get(*key)
         if site is None or site.metadata.deletion_timestamp:
             self._world.at_sites.pop(key, None)
+            self._world.agent_turns.saw(key, unready=False)
             return Result()
         scope = Scope(
             self._world, site, node_of(self._world, site), Children(self._world, Parent(EDGE_SITES, site.metadata))
@@ -82,14 +92,14 @@ class EdgeSiteReconciler:
         if not self._world.store.nodes_readable:
             await write_status(self._world, EDGE_SITES, without_report(site), unseen_site_status(site, now))
             return Result()
+        look_at_agent(self._world, site)
         if scope.node is not None:
             await want_bundle(scope, scope.node)
-            await want_agent(scope)
+            await want_agent(scope, scope.node)
             self._tell_graphs(key, scope)
         status = edge_site_status(site, view_of(scope), now)
         await write_status(self._world, EDGE_SITES, without_report(site), status)
-        silent = silent_in(site.status.report, now) if self._world.settings.reporting else None
-        return result_of(status.conditions, scope.children.blocked, at_latest=silent)
+        return result_of(status.conditions, scope.children.blocked, at_latest=_again_after_seconds(scope, now))
 
     def _tell_graphs(self, key: Name, scope: Scope) -> None:
         """Note what was found, and let the graphs tell it if it is news."""
@@ -158,19 +168,47 @@ async def kept_for_others(scope: Scope) -> Refused | None:
     return None
 
 
-async def want_agent(scope: Scope) -> None:
+async def want_agent(scope: Scope, node: Node) -> None:
     """The agent, as long as there is a graph for it."""
     metadata = scope.site.metadata
     live = scope.world.store.deployments.get(metadata.namespace, agent_name(metadata.name))
     if scope.children.blocked:
         return  # without its bundle an agent cannot even start
     if scope.bundle is not None and scope.needs_agent:
-        if await want_report_secret(scope, live.unpack() if live else None):
-            return
-        made = make_agent_deployment(scope.site, scope.world.settings, agent_secrets_of(scope.bundle))
-        await scope.children.ensure(keeping_template(made, deployment_from(live.unpack()) if live else None))
+        settings, found = scope.world.settings, live.unpack() if live else None
+        made = make_agent_deployment(scope.site, settings, agent_secrets_of(scope.bundle))
+        agent = deployment_from(found) if found else None
+        wish = agent_wish(made, agent, node, follows=settings.agents_follow_release)
+        scope.waits = waits_for_turn(scope, wish)
+        if scope.waits or not await want_report_secret(scope, found):
+            await scope.children.ensure(wish.intent(waits=scope.waits))
+        if wish.changes and not scope.waits:
+            look_at_agent(scope.world, scope.site)
     elif live is not None:
         await scope.children.prune((DEPLOYMENTS,), {labels.SITE: metadata.name}, keep=lambda _: False)
+
+
+def waits_for_turn(scope: Scope, wish: AgentWish) -> bool:
+    """Whether the agent keeps its pod for now. One that does not run has nothing to lose."""
+    if not wish.changes:
+        return False
+    if wish.is_dark(scope.world.now()):
+        return True
+    turns = scope.world.agent_turns
+    if not turns.is_filled:
+        turns.fill(_unready_agents(scope.world))
+    return wish.runs and not turns.take(_name_of(scope.site), _at_once(scope.world))
+
+
+def look_at_agent(world: World, site: EdgeSite) -> None:
+    """Note whether the agent is ready, by what was observed of it."""
+    world.agent_turns.saw(_name_of(site), unready=_is_unready(world, site))
+
+
+def call_next(world: World) -> None:
+    """Let those be looked at whose turn may have come."""
+    for site in world.agent_turns.next_ones(_at_once(world)):
+        world.enqueue(Key(EDGE_SITES.name, *site))
 
 
 async def want_report_secret(scope: Scope, agent: Manifest | None) -> Refused | None:
@@ -204,6 +242,7 @@ def view_of(scope: Scope) -> SiteView:
         bundle=None if blocked else scope.bundle,
         refusals=scope.compiled.refusals if scope.compiled else {},
         reports=scope.world.settings.reporting is not None,
+        waits=str(scope.world.settings.agent_max_unavailable) if scope.waits else "",
     )
 
 
@@ -280,6 +319,30 @@ def last_generation(config_map: Manifest | None, site: EdgeSite) -> BundleStatus
     """
     known = [status for status in (_of_config_map(config_map), site.status.bundle) if status is not None]
     return max(known, key=lambda status: status.generation, default=None)
+
+
+def _again_after_seconds(scope: Scope, now: str) -> float | None:
+    """When the first of the waits is over that no event tells of."""
+    silent = silent_in(scope.site.status.report, now) if scope.world.settings.reporting else None
+    settled = settles_after_seconds(scope.node, now) if scope.waits and scope.node else 0
+    return min((seconds for seconds in (silent, settled) if seconds), default=None)
+
+
+def _unready_agents(world: World) -> Iterator[Name]:
+    return (_name_of(site) for site in world.store.sites.all() if _is_unready(world, site))
+
+
+def _is_unready(world: World, site: EdgeSite) -> bool:
+    live = world.store.deployments.get(site.metadata.namespace, agent_name(site.metadata.name))
+    return is_unready(deployment_from(live.unpack()) if live else None, node_of(world, site))
+
+
+def _at_once(world: World) -> int:
+    return world.settings.agent_max_unavailable.of(len(world.store.sites))
+
+
+def _name_of(site: EdgeSite) -> Name:
+    return Name(site.metadata.namespace, site.metadata.name)
 
 
 async def _numbered(scope: Scope, bundle: Bundle) -> Bundle:

@@ -22,7 +22,7 @@ NOT_SERVED: Final = "NotServed"
 
 LOOK_AGAIN_SECONDS: Final = 30
 
-PATIENT: Final = frozenset({"AwaitingWindow", "UpdateHeld"})
+PATIENT: Final = frozenset({"AwaitingTurn", "AwaitingWindow", "UpdateHeld"})
 """Why something is Unknown for days, and what ends it is an event or a moment that is known."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from edgeglm_operator.feed import Feed
 from edgeglm_operator.kube.client import KubeClient
 from edgeglm_operator.obs.metrics import Metrics
+from edgeglm_operator.reconcile.agent_turns import AgentTurns
 from edgeglm_operator.reconcile.refused import Refused
 from edgeglm_operator.resync import Lister
 from edgeglm_operator.settings import Settings
@@ -40,5 +41,6 @@ class World:
     """Which replica this is; events say it."""
     at_sites: dict[Name, AtSite] = field(default_factory=dict)
     """What the last reconcile of each EdgeSite found; the graphs tell it too."""
+    agent_turns: AgentTurns = field(default_factory=AgentTurns)
     tokens_made: set[Name] = field(default_factory=set)
     """The Secrets of sites that this process has seen to; it cannot look whether they are there."""

@@ -9,7 +9,7 @@ from edgeglm_api.conditions import Condition, carry_over
 from edgeglm_api.edge_site import BundleStatus, EdgeSite, SiteReport, Status
 from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.refused import Refused
-from edgeglm_operator.reconcile.status.reported import bundle_applied, healthy, heard
+from edgeglm_operator.reconcile.status.reported import NOT_REPORTED, bundle_applied, healthy, heard
 from edgeglm_operator.reconcile.status.trouble import Expectation
 from edgeglm_operator.reconcile.status.verdict import (
     DISCONNECTED,
@@ -25,6 +25,7 @@ from edgeglm_operator.resources.agent_deployment import PORT, STARTUP_SECONDS, a
 from edgeglm_operator.resources.names import agent_name
 
 _DEADLINE_SECONDS: Final = 600
+_AWAITING_TURN: Final = "AwaitingTurn"
 _NOT_NEEDED: Final = Verdict(State.SERVING, "NotNeeded", "no SensorGraph runs here, so there is no agent")
 _NODES_NOT_READABLE: Final = Verdict(
     State.PROGRESSING,
@@ -49,6 +50,8 @@ class SiteView:
     """The graphs that are not in the bundle, by name."""
     reports: bool = False
     """Whether there is a receiver, so that the site can be heard itself."""
+    waits: str = ""
+    """How many agents may be out of service at once, where this one waits to get another pod."""
 
 
 def edge_site_status(site: EdgeSite, view: SiteView, now: str) -> Status:
@@ -102,6 +105,8 @@ def _agent_ready(site: EdgeSite, view: SiteView, now: str) -> Verdict:
     verdict = agent_verdict(site, view.agent, view.node, now)
     if verdict.state is not State.SERVING:
         return verdict
+    if view.waits:
+        return replace(verdict, reason=_AWAITING_TURN, message=f"{verdict.message}; {_turn(view.waits)}")
     address = f"http://{agent_address(site.metadata.namespace)}:{PORT}"
     return replace(verdict, message=f"{verdict.message}; health and metrics at {address} on the node itself")
 
@@ -119,7 +124,15 @@ def _heard(site: EdgeSite, view: SiteView, now: str) -> SiteReport | Verdict:
         return _NOT_NEEDED
     if site.spec.suspend:
         return suspended(f"EdgeSite {site.metadata.name}")
-    return heard(site.status.report, view.node, now)
+    said = heard(site.status.report, view.node, now)
+    if view.waits and isinstance(said, Verdict) and said.reason == NOT_REPORTED:
+        return replace(said, reason=_AWAITING_TURN, message=f"its agent has not reported yet: {_turn(view.waits)}")
+    return said
+
+
+def _turn(at_once: str) -> str:
+    # The same words for all that wait, all the while: who it is that they wait for changes with each that is ready.
+    return f"it runs as before, and gets its other pod in its turn; agent.maxUnavailable of the chart: {at_once}"
 
 
 def _connected(site: EdgeSite, view: SiteView) -> Verdict:

@@ -10,6 +10,7 @@ from edgeglm_operator.moment import seconds_between
 from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.status.verdict import DISCONNECTED, State, Verdict, dark
 
+NOT_REPORTED: Final = "NotReported"
 SILENT_SECONDS: Final = 600
 """A site that is heard has a report in its status that is five minutes old at most; one more may be lost."""
 
@@ -29,7 +30,7 @@ def heard(report: SiteReport | None, node: Node | None, now: str) -> SiteReport 
     if node is None or not node.ready:
         return Verdict(State.DISCONNECTED, DISCONNECTED, dark(node))
     if report is None:
-        return Verdict(State.PROGRESSING, "NotReported", f"its agent has not reported yet; {_CURE}")
+        return Verdict(State.PROGRESSING, NOT_REPORTED, f"its agent has not reported yet; {_CURE}")
     since = f"its node is heard, but its agent has not reported since {report.received_at}"
     return Verdict(State.PROGRESSING, "NotReporting", f"{since}; {_CURE}")
 
