@@ -162,7 +162,7 @@ class Derived(Model, frozen=True, kw_only=True):
 
     property: str
     expr: str
-    """Arithmetic over the means of other properties of the entity: `flow_in - flow_out`."""
+    """Arithmetic over the means of other properties, of the entity and its neighbours: `flow - sum(feeds.flow)`."""
     unit: str = ""
     limits: Limits = Limits()
 

@@ -816,6 +816,7 @@ ROWS: Final = (
     Row("low above high", measuring(limits={"low": 8, "high": 7}), RISING),
     Row("an unknown kind of window", graph(window={"type": "Session", "sizeSeconds": 10}), ANY),
     Row("a derived property", graph(derived=[{"property": "imbalance", "expr": "a - b", "limits": {"high": 1}}])),
+    Row("a derived property over neighbours", graph(derived=[{"property": "x", "expr": "a - sum(^feeds.a)"}])),
     Row("a derived property with a quote", graph(derived=[{"property": "x", "expr": "a['b']"}]), ANY),
     Row("a derived property twice", graph(derived=[{"property": "x", "expr": "a"}] * 2), ANY),
     Row(

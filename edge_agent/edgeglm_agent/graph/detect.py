@@ -41,6 +41,8 @@ def detect(
     found += _changes(window.states)
     found += [_silence(silent) for silent in window.silent]
     found += headings
+    if window.made_of:
+        found = [_with_others(item, window) for item in found]
     found.sort(key=_worst_first)
     return tuple(msgspec.structs.replace(item, id=f"e{number}") for number, item in enumerate(found, start=1))
 
@@ -114,6 +116,11 @@ def _silence(silent: Silent) -> Evidence:
         value=float(silent.every_seconds),
         onset_ns=silent.last_ns,
     )
+
+
+def _with_others(item: Evidence, window: Window) -> Evidence:
+    among = window.made_of.get(item.node, {}).get(item.property)
+    return msgspec.structs.replace(item, among=among) if among else item
 
 
 def _worst_breaches(breaches: tuple[Breach, ...]) -> list[Breach]:

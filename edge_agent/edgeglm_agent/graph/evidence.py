@@ -1,10 +1,22 @@
 """Evidence: a fact about one series that code found, with an id that findings must cite."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 EvidenceKind = Literal["Limit", "ZScore", "StateChange", "Silence", "Rate", "Trend"]
+MAX_NAMED: Final = 8
+"""Of those that a derived property is made of; how many they are is told besides."""
+
+
+class Among(msgspec.Struct, frozen=True, array_like=True):
+    """Whom a derived property is made of, besides its own entity."""
+
+    names: tuple[str, ...]
+    """The first of those that were heard."""
+    heard: int
+    related: int
+    """How many they would be if all were heard."""
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,6 +46,8 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     after: str = ""
     changes: int = 0
     """How often a state changed; `before` and `after` are those at the begin and the end of the window."""
+    among: Among | None = None
+    """Of a property that is derived from neighbours."""
 
 
 def is_alarming(item: Evidence) -> bool:

@@ -6,7 +6,7 @@ Only moments differ: a finding has dates, a prompt counts from the start of its 
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from edgeglm_agent.graph.evidence import Evidence, EvidenceKind
+from edgeglm_agent.graph.evidence import Among, Evidence, EvidenceKind
 from edgeglm_agent.moment import NANOS_PER_SECOND, rfc3339
 from edgeglm_agent.untrusted import spelled
 
@@ -29,14 +29,19 @@ def second(nanos: int) -> str:
 
 def sentence(item: Evidence, when: When = second) -> str:
     """Say what was found, with its numbers; `when` writes moments."""
-    if item.margin:
-        return _lasting(item, when)
-    return _TOLD[item.kind](item, when)
+    told = _lasting(item, when) if item.margin else _TOLD[item.kind](item, when)
+    return told if item.among is None else f"{told}, with {_others(item.among)}"
 
 
 def number(value: float) -> str:
     """Write a number with four significant digits: digits are tokens, and more of them help no model."""
     return f"{value:.4g}"
+
+
+def _others(among: Among) -> str:
+    more = " and others" if among.heard > len(among.names) else ""
+    heard = f"{among.heard} of {among.related}"
+    return f"{heard}: {', '.join(map(spelled, among.names))}{more}" if among.names else heard
 
 
 def _unit(item: Evidence) -> str:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from edgeglm_agent.graph.evidence import Among
 from edgeglm_agent.graph.hysteresis import Holdings
 from edgeglm_agent.graph.pane import Pane
 from edgeglm_agent.graph.relations import Tie
@@ -23,3 +24,5 @@ class Window(msgspec.Struct, frozen=True):
     """Who was missed by its end."""
     held: Holdings = {}
     """Breaches that went on at its begin."""
+    made_of: dict[str, dict[str, Among]] = {}
+    """Entity to property to whom else it is derived from."""

@@ -2,7 +2,6 @@
 
 import msgspec
 
-from edgeglm_agent.graph.derive import derive
 from edgeglm_agent.graph.detect import detect
 from edgeglm_agent.graph.heading import headings
 from edgeglm_agent.graph.late import Made, still_silent
@@ -35,15 +34,16 @@ def make_anew(name: str, whereabouts: Whereabouts, era: Era, now_ns: int) -> lis
     ]
 
 
-def learn(name: str, partition: Partition, era: Era, numbers: list[int]) -> int:
+def learn(name: str, whereabouts: Whereabouts, era: Era, numbers: list[int]) -> int:
     """Learn what is usual from windows that nothing changes any more; return how many of them end before their time."""
+    partition = whereabouts.partitions[name]
     windows = partition.settle(name, era.number, era.span, numbers)
     for window in windows:
         partition.remember(window)
-        derive(window.pane, era.derivations)
+        whole = whereabouts.derive(window, era)
         # Only for what is usual in them: all else that holds was told when the window closed.
         states = states_in(partition.holders, window.start_ns, window.end_ns) if era.operating else {}
-        settled = msgspec.structs.replace(window, states=states)
+        settled = msgspec.structs.replace(whole, states=states)
         ahead = headings(
             settled, trends_at(partition.tracks, window.end_ns), era.surroundings, point_seconds=era.point_seconds
         )
@@ -58,8 +58,7 @@ def _made_anew(name: str, whereabouts: Whereabouts, era: Era, number: int, now_n
     window = partition.window(name, era.number, era.span, number)
     before = partition.late.made.setdefault(era.number, {}).get(number)
     made = partition.late.made[era.number][number] = _after(before, partition, era, number, window)
-    window = whereabouts.complete(window, era, made.silent)
-    derive(window.pane, era.derivations)
+    window = whereabouts.derive(whereabouts.complete(window, era, made.silent), era)
     return Closed(msgspec.structs.replace(window, held=made.held), era, partition, made, belated_ns=now_ns)
 
 

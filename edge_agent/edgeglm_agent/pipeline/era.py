@@ -6,7 +6,7 @@ import msgspec
 
 from edgeglm_agent.decode.source_reader import SourceReader
 from edgeglm_agent.graph.build import Surroundings
-from edgeglm_agent.graph.derive import Derivation
+from edgeglm_agent.graph.derive import derivations_of, ways_of
 from edgeglm_agent.graph.membership import Membership
 from edgeglm_agent.graph.partition import Span
 from edgeglm_agent.graph.trend import POINT_SECONDS
@@ -63,7 +63,9 @@ class Era:
             each.property for source in rules.sources for each in source.measurements if each.operating_state
         )
         """The states in each word of which something else is usual."""
-        self.derivations = tuple(Derivation(each) for each in rules.derived)
+        self.derivations = derivations_of(rules.derived, rules.sources)
+        self.ways = ways_of(self.derivations)
+        """The relations that derived properties follow."""
         self.membership = Membership(rules.topology, rules.window.partition_by)
         self.surroundings = Surroundings(
             rules.topology,

@@ -10,7 +10,6 @@ import msgspec
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.refused import Reason, Refused
 from edgeglm_agent.graph.counter import rated
-from edgeglm_agent.graph.derive import derive
 from edgeglm_agent.graph.lag import Lag
 from edgeglm_agent.graph.loose import Loose
 from edgeglm_agent.graph.pane import Pane
@@ -351,8 +350,7 @@ class GraphFold:
 
     def _closed(self, window: Window, era: Era, partition: Partition) -> Closed:
         partition.remember(window)  # before those join it who are only missed, or known by what holds
-        whole = self.whereabouts.close(window, era)
-        derive(whole.pane, era.derivations)
+        whole = self.whereabouts.derive(self.whereabouts.close(window, era), era)
         whole = msgspec.structs.replace(whole, held=partition.breach(era.number, whole.pane))
         made = partition.late.made.get(era.number, {}).get(window.end_ns // era.slice_ns - 1)
         if made is not None:
@@ -373,7 +371,7 @@ class GraphFold:
             partition.bound_late(era.number, era.span)
             if is_due(partition, era, now_ns):
                 closed += self._make_anew(name, era, now_ns)
-            if given_up := learn(name, partition, era, partition.settled(era.number, era.span)):
+            if given_up := learn(name, self.whereabouts, era, partition.settled(era.number, era.span)):
                 self.count("", entries.GIVEN_UP, given_up)
         return closed
 
@@ -402,7 +400,7 @@ class GraphFold:
             era = self.eras[0]
             for name, partition in self.partitions.items():
                 closed += self._make_anew(name, era, now_ns)
-                learn(name, partition, era, sorted(partition.late.made.get(era.number, {})))
+                learn(name, self.whereabouts, era, sorted(partition.late.made.get(era.number, {})))
             del self.eras[0]
         return closed
 

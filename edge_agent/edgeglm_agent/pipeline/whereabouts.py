@@ -11,6 +11,8 @@ import msgspec
 
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.refused import Reason, Refused
+from edgeglm_agent.graph.around import NOTHING_AROUND, around
+from edgeglm_agent.graph.derive import derive
 from edgeglm_agent.graph.membership import UNASSIGNED, WHOLE
 from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.relations import Relations, Tie, near
@@ -96,6 +98,22 @@ class Whereabouts:
         for each in silent:
             window.pane.know(each.entity, each.type)
         return msgspec.structs.replace(window, states=states, ties=tuple(held), silent=silent)
+
+    def derive(self, window: Window, era: Era) -> Window:
+        """Return a window with what can be derived of all that is in it."""
+        if not era.derivations:
+            return window
+
+        def at_home(entity: str) -> bool:
+            if entity == window.partition or entity in window.pane.stats:
+                return True
+            return window.partition in self._owners(era, entity, window.start_ns, window.end_ns - 1)
+
+        near = around(window, self.relations, era.rules.topology, era.ways) if era.ways else NOTHING_AROUND
+        whole = derive(window, era.derivations, near, at_home)
+        for entity in whole.made_of:
+            self.partitions[window.partition].known.setdefault(entity, window.end_ns)
+        return whole
 
     def _silent(self, era: Era, window: Window) -> tuple[Silent, ...]:
         partition = self.partitions[window.partition]

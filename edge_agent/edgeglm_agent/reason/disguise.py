@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from edgeglm_agent.graph.evidence import Evidence
+from edgeglm_agent.graph.evidence import Among, Evidence
 from edgeglm_agent.graph.model import Edge, EntityGraph, Node, Occurred, Stated
 from edgeglm_agent.graph.state import Said as SaidWord
 from edgeglm_agent.reason.request import Request
@@ -173,4 +173,9 @@ def _evidence(item: Evidence, mask: _Mask, words: Collection[str]) -> Evidence:
         before=mask.word(item.before, words),
         after=mask.word(item.after, words),
         changes=item.changes,
+        among=_among(item.among, mask),
     )
+
+
+def _among(among: Among | None, mask: _Mask) -> Among | None:
+    return None if among is None else Among(tuple(map(mask, among.names)), among.heard, among.related)

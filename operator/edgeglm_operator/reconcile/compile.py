@@ -14,7 +14,7 @@ from edgeglm_api.derivation import problems_of_derived
 from edgeglm_api.echo import heard_by
 from edgeglm_api.edge_site import BundleStatus, EdgeSite
 from edgeglm_api.inference_service import InferenceService
-from edgeglm_api.sensor_graph import SensorGraph
+from edgeglm_api.sensor_graph import SensorGraph, Topology
 from edgeglm_operator.observed import Node
 from edgeglm_operator.reconcile.endpoints import endpoints_for
 from edgeglm_operator.reconcile.refused import Reason, Refused
@@ -97,9 +97,9 @@ def _part(
     broker = _broker(graph, site)
     if isinstance(broker, Refused):
         return broker
-    if problem := check_topics(graph) or _check_derived(graph):
+    if problem := check_topics(graph):
         return problem
-    topology = topology_of(graph, topologies)
+    topology = _topology(graph, topologies)
     if isinstance(topology, Refused):
         return topology
     endpoints = endpoints_for(graph, site, node, services)
@@ -148,8 +148,21 @@ def _age(graph: SensorGraph) -> tuple[str, str]:
     return graph.metadata.creation_timestamp, graph.metadata.name
 
 
-def _check_derived(graph: SensorGraph) -> Refused | None:
-    problems = problems_of_derived(graph.spec.derived, graph.spec.sources)
+def _topology(graph: SensorGraph, topologies: Topologies) -> Topology | Refused:
+    """The topology of a graph, in which derived properties find the relations that they follow."""
+    topology = topology_of(graph, topologies)
+    return topology if isinstance(topology, Refused) else _check_derived(graph, topology) or topology
+
+
+def _check_derived(graph: SensorGraph, topology: Topology) -> Refused | None:
+    spec = graph.spec
+    relations = {
+        *(relation.type for source in spec.sources for relation in source.relations),
+        *(edge.type for edge in topology.edges),
+        # A site may have no Device that is so related, and will have one.
+        *(relation.type for relation in (spec.topology.devices.relations if spec.topology.devices else ())),
+    }
+    problems = problems_of_derived(spec.derived, spec.sources, relations)
     return next((Refused(Reason.INVALID_DERIVED, f"spec.{field}: {text}") for field, text in problems), None)
 
 

@@ -55,7 +55,16 @@ def test_arithmetic_is_as_at_school(text: str, value: float | None) -> None:
         ("abs(a, b)", "one argument"),
         ("abs a", "misses a '\\('"),
         ("a['x']", "cannot be read"),
-        ("a.real", "cannot be read"),
+        ("a.real", "outside count, max, mean, min, sum"),
+        ("a.b.c", "cannot be read"),
+        ("^feeds", "outside count"),
+        ("sum(feeds)", "the property of a relation's other end"),
+        ("sum(^feeds)", "the property of a relation's other end"),
+        ("sum(feeds.a, b)", "misses a '\\)'"),
+        ("max(a, feeds.b)", "outside count"),
+        ("sum(a + b)", "the property of a relation's other end"),
+        ("sum()", "the property of a relation's other end"),
+        ("count(", "the property of a relation's other end"),
         ("__import__", "cannot be read"),
         ("a ** 2", "where a number or a property"),
         ("(" * 40 + "a" + ")" * 40, "nested more than 32"),
@@ -67,13 +76,22 @@ def test_what_is_no_arithmetic_is_told(text: str, problem: str) -> None:
         Expression(text)
 
 
-@given(st.text(alphabet="ab12.+-*/(), minxs", max_size=40))
+def test_what_is_of_many_is_known_by_its_text() -> None:
+    expression = Expression("flow - sum( feeds.flow ) / count(^on) + max(feeds.flow) - max(a, count) + sum")
+    assert expression.names == {"flow", "a", "count", "sum"}, "they are functions only before a bracket"
+    assert [each.text for each in expression.aggregates] == ["sum(feeds.flow)", "count(^on)", "max(feeds.flow)"]
+    known = {"flow": 9.0, "a": 1.0, "count": 2.0, "sum": 0.5, "sum(feeds.flow)": 6.0, "count(^on)": 3.0}
+    assert expression.value({**known, "max(feeds.flow)": 4.0}) == 9 - 6 / 3 + 4 - 2 + 0.5
+
+
+@given(st.text(alphabet="ab12.+-*/(), minxsu^", max_size=40))
 def test_no_text_raises_anything_else(text: str) -> None:
     try:
         expression = Expression(text)
     except BadExpression:
         return
-    value = expression.value(dict.fromkeys(expression.names, 3.0))
+    names = {*expression.names, *(each.text for each in expression.aggregates)}
+    value = expression.value(dict.fromkeys(names, 3.0))
     assert value is None or isinstance(value, float)
 
 

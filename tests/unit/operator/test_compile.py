@@ -8,6 +8,7 @@ from edgeglm_api.bundle import MAX_BYTES, Commands, decode, digest, encode
 from edgeglm_api.edge_site import BundleStatus
 from edgeglm_api.sensor_graph import SensorGraph
 from edgeglm_operator.reconcile.compile import compile_bundle, renumbered
+from edgeglm_operator.reconcile.topology import Topologies
 from edgeglm_operator.resources.agent_keys import secrets_of
 from edgeglm_operator.resources.agent_secrets import NO_SECRETS, AgentSecrets, agent_secrets_of
 from edgeglm_operator.resources.broker_secrets import BrokerSecret, broker_secrets_of
@@ -433,12 +434,29 @@ def test_a_suspended_graph_is_left_out_and_nobody_is_to_blame() -> None:
 
 
 def test_a_derived_property_that_cannot_be_is_refused_there_and_not_at_the_site() -> None:
-    for expr, problem in (("rms - pressure", "which no source measures"), ("rms -", "breaks off")):
+    for expr, problem in (
+        ("rms - pressure", "which no source measures"),
+        ("rms -", "breaks off"),
+        ("rms - mean(feeds.rms)", "the relation 'feeds', which no source and no topology has"),
+    ):
         graph = a_sensor_graph(derived=[{"property": "x", "expr": expr}])
         refused = compile_bundle(an_edge_site(), a_node(), [graph], [EDGE_ONLY]).refusals["line-1"]
         assert refused.reason == "InvalidDerived"
         assert refused.message.startswith("spec.derived[0].expr: ")
         assert problem in refused.message
+
+
+def test_a_derived_property_follows_relations_of_sources_topology_and_devices() -> None:
+    station = {"nodes": [{"id": "a", "type": "A"}], "edges": [{"source": "a", "target": "a", "type": "feeds"}]}
+    devices = {"devices": {"relations": [{"type": "feeds", "to": {"type": "Bus", "idFromLabel": "bus"}}]}}
+    said = [{"type": "partOf", "to": {"type": "Line", "id": "{line}"}}]
+    machines = {"name": "x", "topic": "{line}/{m}", "entity": {"type": "M", "id": "{m}"}, "measurements": MEASURED}
+    sources = [{**machines, "relations": said}]
+    for expr, topology in (("mean(^partOf.rms)", {}), ("max(feeds.rms)", station), ("count(feeds)", devices)):
+        graph = a_sensor_graph(sources=sources, derived=[{"property": "y", "expr": expr}], topology=topology)
+        compiled = compile_bundle(an_edge_site(), a_node(), [graph], [EDGE_ONLY], Topologies(devices=()))
+        assert compiled.refusals == {}
+        assert compiled.bundle.graphs[0].derived[0].expr == expr
 
 
 def test_the_generation_counts_contents() -> None:
