@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from edgeglm_agent.config.rules import problems_of
-from edgeglm_agent.graph.evidence import Evidence
+from edgeglm_agent.graph.evidence import Among, Evidence
 from edgeglm_agent.graph.model import Edge, EntityGraph, Measured, Node, Occurred, Stated
 from edgeglm_agent.graph.state import Said
 from edgeglm_agent.reason.asker import ask
@@ -178,8 +178,9 @@ def test_every_field_of_a_graph_is_decided_on() -> None:
     )
     assert Evidence.__struct_fields__ == (
         *("id", "kind", "node", "property", "unit", "value", "bound", "limit", "ahead_seconds", "margin"),
-        *("onset_ns", "z", "before", "after", "changes"),
+        *("onset_ns", "z", "before", "after", "changes", "among"),
     )
+    assert Among.__struct_fields__ == ("names", "heard", "related")
     assert Question.__struct_fields__ == ("task", "when", "instructions", "labels", "relation_types")
 
 
