@@ -40,7 +40,7 @@ from edgeglm_agent.spool import checkpoints
 from edgeglm_agent.spool.answers import count_undelivered
 from edgeglm_agent.spool.dead_letters import count_dead
 from edgeglm_agent.spool.pseudonym_key import pseudonym_key
-from edgeglm_agent.spool.requests import count_late, count_waiting
+from edgeglm_agent.spool.requests import count_late, count_waiting, graphs_waiting
 from edgeglm_agent.spool.spool import Spool
 from edgeglm_agent.timekeeper import Timekeeper
 from edgeglm_api.bundle import Bundle, Endpoint
@@ -91,6 +91,8 @@ class SiteAgent:
         self._tasks = asyncio.TaskGroup()
         self._brokers = Brokers(self._tasks, self._spool, clock, self._facts, receive=receive)
         self._bundle = bundle
+        self._leaving: dict[str, tuple[Endpoint, ...]] = {}
+        """Of graphs that the bundle no longer has and that wait for answers, by uid: whom they ask."""
         self._sha256 = ""
         self._applying = asyncio.Lock()
 
@@ -119,12 +121,25 @@ class SiteAgent:
         """Take on a bundle of the same site."""
         async with self._applying:
             await self._driver.apply(verified)
+            self._leaving = await self._leaving_with(verified.bundle)
             self._applied(verified)
+
+    async def _leaving_with(self, bundle: Bundle) -> dict[str, tuple[Endpoint, ...]]:
+        """Return, of each graph that has left and waits for answers, the endpoints that it asks."""
+        known = {each.name: each for each in self._bundle.endpoints}
+        asked = self._leaving | {
+            graph.uid: tuple(known[name] for name in graph.reasoning.endpoints) for graph in self._bundle.graphs
+        }
+        here = {graph.uid for graph in bundle.graphs}
+        waiting = await self._spool.desk.run(graphs_waiting, self._spool.ledger.db)
+        return {uid: asked[uid] for uid in waiting if uid in asked and uid not in here}
 
     def _applied(self, verified: Verified) -> None:
         bundle = verified.bundle
         self._gate.apply(bundle)
-        self._router.set_endpoints(bundle.endpoints, ceiling=bundle.limits.max_concurrency)
+        named = {each.name for each in bundle.endpoints}
+        of_the_gone = {each.name: each for asked in self._leaving.values() for each in asked if each.name not in named}
+        self._router.set_endpoints((*bundle.endpoints, *of_the_gone.values()), ceiling=bundle.limits.max_concurrency)
         self._reasoner.routes = routes_of(bundle)
         self._reasoner.limit = bundle.limits.max_concurrency
         self._bundle, self._sha256 = bundle, verified.sha256

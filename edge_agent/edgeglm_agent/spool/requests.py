@@ -97,6 +97,11 @@ def count_waiting(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT count(*) FROM request WHERE state = 'waiting'").fetchone()[0])
 
 
+def graphs_waiting(db: sqlite3.Connection) -> list[str]:
+    """Return the uids of the graphs of which any wait."""
+    return [uid for (uid,) in db.execute("SELECT DISTINCT graph FROM request WHERE state = 'waiting' ORDER BY graph")]
+
+
 def count_late(db: sqlite3.Connection) -> int:
     """Return how many of them are no longer fresh."""
     return int(db.execute("SELECT count(*) FROM request WHERE state = 'waiting' AND late").fetchone()[0])
