@@ -199,14 +199,11 @@ class Fold:
         return graph.lane(source, topic), True
 
     def leads_ns(self, since_ns: int) -> list[int]:
-        """Return, of each series since a moment that carries its own time, how far that is ahead of ours.
+        """Return, of each entity since a moment that carries its own time, how far that is ahead of ours.
 
         Those count as well that are not heard, since they are too far ahead to be believed.
         """
-        series = (each for partition in self._partitions() for each in partition.series.values())
-        leads = [each.event_ns - each.arrived_ns for each in series if each.arrived_ns >= since_ns]
-        refused = [lead_ns for graph in self.graphs.values() for lead_ns in graph.unbelieved.leads_ns(since_ns)]
-        return [lead_ns for lead_ns in (*leads, *refused) if lead_ns]
+        return [lead_ns for graph in self.graphs.values() for lead_ns in graph.leads_ns(since_ns)]
 
     def pending(self) -> dict[tuple[str, str], int]:
         """Return graph and source to the number of messages in open panes."""

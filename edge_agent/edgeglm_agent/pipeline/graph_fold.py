@@ -4,16 +4,18 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from itertools import islice
 
 import msgspec
 
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.refused import Reason, Refused
+from edgeglm_agent.graph.between import BETWEEN
 from edgeglm_agent.graph.counter import rated
 from edgeglm_agent.graph.lag import Lag
 from edgeglm_agent.graph.loose import Loose
 from edgeglm_agent.graph.pane import Pane
-from edgeglm_agent.graph.partition import Partition, series_key
+from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.silence import heard_late, newly_missed
 from edgeglm_agent.graph.window import Window
 from edgeglm_agent.moment import NANOS_PER_SECOND
@@ -27,7 +29,7 @@ from edgeglm_agent.pipeline.era import Era, EraState
 from edgeglm_agent.pipeline.lane import Lane, Leading
 from edgeglm_agent.pipeline.observe import observe
 from edgeglm_agent.pipeline.pack_lane import PackLane
-from edgeglm_agent.pipeline.unbelieved import Unbelieved
+from edgeglm_agent.pipeline.unbelieved import MAX_WITNESSES, Unbelieved
 from edgeglm_agent.pipeline.whereabouts import Whereabouts
 from edgeglm_agent.spool.entry import Message
 from edgeglm_api.bundle import Graph
@@ -163,6 +165,23 @@ class GraphFold:
                 closed += self._make_anew(name, era, now_ns)
         return closed
 
+    def leads_ns(self, since_ns: int) -> list[int]:
+        """Return how far ahead of ours the own time is of each entity that was heard since a moment, or refused for it.
+
+        Of one source no more than may be heard of it: names are easily invented, and must not be voices.
+        """
+        leads: dict[str, dict[str, int]] = {}
+        for partition in self.partitions.values():
+            for key, series in partition.series.items():
+                source, _, entity = key.partition(BETWEEN)
+                if series.arrived_ns >= since_ns and series.event_ns != series.arrived_ns:
+                    leads.setdefault(source, {})[entity] = series.event_ns - series.arrived_ns
+        for source, refused in self.unbelieved.leads_ns(since_ns).items():
+            heard = leads.setdefault(source, {})
+            leads[source] = heard | {entity: lead for entity, lead in refused.items() if entity not in heard}
+        most = {source.name: source.limits.entities for source in self.rules.sources}
+        return [lead for source, each in leads.items() for lead in islice(each.values(), most.get(source))]
+
     def pending(self) -> Iterator[tuple[str, int]]:
         """Yield source and number of messages for every open pane, and for what is to be made anew."""
         for partition in self.partitions.values():
@@ -223,7 +242,7 @@ class GraphFold:
         # By whose word it comes or goes, the entity itself was not heard, and no clock but ours has gone on.
         heard = not observation.holds
         if heard and not self.eras[-1].believes(observation.event_ns, arrived_ns):
-            self.unbelieved.note(series_key(observation), observation.event_ns, arrived_ns)
+            self._disbelieve(observation, arrived_ns)
             raise Refused(Reason.SKEW)
         kind = "State" if observation.holds else era.kind_of(observation.source)
         name = self._note(era, observation) if kind == "Relation" else self.whereabouts.of(era, observation)
@@ -251,6 +270,11 @@ class GraphFold:
         partition.late.backfill(era.number, number)
         self.count(observation.source, entries.BACKFILLED)
         return _Placed(name, None, crossed, refused)
+
+    def _disbelieve(self, observation: Observation, arrived_ns: int) -> None:
+        source = observation.source
+        most = min(self._limits(source).entities, max(MAX_WITNESSES // len(self.rules.sources), 1))
+        self.unbelieved.note(source, observation.entity.id, observation.event_ns, arrived_ns, most=most)
 
     def _open_for_missed(self, name: str, partition: Partition, now_ns: int) -> None:
         """Open a window for whoever is missed: where nobody speaks any more, none would be open to tell it."""

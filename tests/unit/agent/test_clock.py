@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from edgeglm_agent.clock import JUMP_SECONDS, SteadyClock
 from edgeglm_agent.moment import NANOS_PER_SECOND
-from edgeglm_agent.pipeline import unbelieved
+from edgeglm_agent.pipeline import graph_fold
 from edgeglm_agent.pipeline.fold import Fold
 from edgeglm_agent.pipeline.judge import Site
 from edgeglm_agent.pipeline.pipeline import Pipeline
@@ -17,7 +18,8 @@ from edgeglm_agent.spool.checkpoints import Snapshot
 from edgeglm_agent.spool.entry import ClockSet, Entry
 from edgeglm_agent.spool.spool import Spool
 from edgeglm_agent.timekeeper import PATIENCE_SECONDS, Timekeeper, Verdict, verdict
-from tests.edge.bundles import GRAPH_UID, SITE_UID, a_bundle
+from edgeglm_api.sensor_graph import SourceLimits
+from tests.edge.bundles import GRAPH_UID, SITE_UID, a_bundle, a_graph, a_source
 from tests.unit.agent.observations import a_message
 
 HOUR = 3600 * NANOS_PER_SECOND
@@ -164,7 +166,7 @@ async def test_it_is_told_once_what_the_matter_is(keeping: Keeping, caplog: pyte
 
 def test_who_is_not_believed_bears_witness_as_well_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """An agent that started in another year believes nobody: without them nobody could tell that its clock is right."""
-    monkeypatch.setattr(unbelieved, "MAX_WITNESSES", 2)
+    monkeypatch.setattr(graph_fold, "MAX_WITNESSES", 2)
     fold = Fold(Snapshot(1, b"", {}, {}))
     fold.apply(a_bundle())
     for number in range(3):
@@ -173,6 +175,34 @@ def test_who_is_not_believed_bears_witness_as_well_and_not_for_ever(monkeypatch:
     assert fold.leads_ns(0) == [4000 * NANOS_PER_SECOND] * 2
     assert fold.leads_ns(1002 * NANOS_PER_SECOND) == [4000 * NANOS_PER_SECOND]
     assert not fold.graphs[GRAPH_UID].partitions
+
+
+@pytest.mark.parametrize("ahead", [30.0, 4000.0], ids=["heard", "refused"])
+def test_a_publisher_that_invents_names_has_no_more_voices_than_its_source_may_have_entities(ahead: float) -> None:
+    fold = Fold(Snapshot(1, b"", {}, {}))
+    honest = a_source(name="honest", topic="honest/{line}/{machine}")
+    fold.apply(a_bundle(a_graph(sources=(a_source(limits=SourceLimits(entities=3)), honest))))
+    body = {"ts": 999.0, "rms": 2.0}
+    for number in range(4):
+        sound = a_message(at=999.0, arrived=1000.0, topic=f"honest/l1/m{number}", payload=msgspec.json.encode(body))
+        fold.take(number + 1, sound)
+    for number in range(50):
+        fold.take(number + 10, a_message(at=1000.0 + ahead, arrived=1000.0, machine=f"invented-{number}"))
+    for number in range(50):
+        fold.take(number + 70, a_message(at=9000.0, arrived=1000.0, machine=f"also-{number}"))
+
+    leads = fold.leads_ns(0)
+    assert leads.count(-NANOS_PER_SECOND) == 4
+    assert len(leads) == 7
+    assert verdict(leads, 4000 * NANOS_PER_SECOND) is Verdict.KEEP
+
+
+def test_whoever_is_heard_and_was_refused_has_one_voice() -> None:
+    fold = Fold(Snapshot(1, b"", {}, {}))
+    fold.apply(a_bundle())
+    fold.take(1, a_message(at=5000.0, arrived=1000.0))
+    fold.take(2, a_message(at=1000.5, arrived=1001.0))
+    assert fold.leads_ns(0) == [-NANOS_PER_SECOND // 2]
 
 
 def test_whoever_was_not_believed_by_the_clock_before_says_nothing_of_the_next() -> None:
