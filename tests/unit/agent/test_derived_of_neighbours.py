@@ -4,7 +4,7 @@ import random
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeglm_agent.config.rules import problems_of
@@ -17,7 +17,8 @@ from edgeglm_agent.pipeline.graph_fold import GraphFold
 from edgeglm_agent.pipeline.judge import Site, judge
 from edgeglm_agent.reason.disguise import disguised
 from edgeglm_agent.reason.prompt import question
-from edgeglm_agent.spool.entry import Message
+from edgeglm_agent.reason.request import decode_request
+from edgeglm_agent.spool.entry import Connected, Entry, Message
 from edgeglm_api.bundle import Graph
 from edgeglm_api.sensor_graph import (
     Derived,
@@ -26,6 +27,7 @@ from edgeglm_api.sensor_graph import (
     Measurement,
     OpFrom,
     PartitionBy,
+    Question,
     SourceRelation,
     Topology,
     TopologyEdge,
@@ -33,11 +35,13 @@ from edgeglm_api.sensor_graph import (
 )
 from tests.edge.bundles import a_bundle, a_graph, a_source
 
+from .machine import BROKER, Crash, assert_crashes_change_nothing, crashes
+from .observations import SECOND
 from .test_graph_fold import a_fold, assert_balanced
 from .test_relations import a_body
 
 TAPS = ("tap-1", "tap-2", "tap-3")
-LOSS = Derived(property="loss", expr="flow - sum(feeds.flow)", unit="l/min", limits=Limits(high=1))
+LOSS = Derived(property="loss", expr="flow - sum(feeds.flow)", unit="l/min", limits=Limits(high=1.0))
 METERS = a_source(
     name="vibration",
     topic="water/{kind}/{meter}",
@@ -117,7 +121,7 @@ def test_a_sum_is_not_told_while_one_is_silent_and_the_others_are() -> None:
         LOSS,
         Derived(property="usual", expr="mean(feeds.flow)"),
         Derived(property="most", expr="max(feeds.flow) - min(feeds.flow)"),
-        Derived(property="heard", expr="count(feeds.flow)", limits=Limits(low=3)),
+        Derived(property="heard", expr="count(feeds.flow)", limits=Limits(low=3.0)),
         Derived(property="taps", expr="count(feeds)"),
         Derived(property="guess", expr="flow - mean(feeds.flow) * count(feeds)"),
     )
@@ -250,6 +254,28 @@ def test_graphs_without_neighbours_in_them_look_none_up(monkeypatch: pytest.Monk
     monkeypatch.setattr("edgeglm_agent.pipeline.whereabouts.around", never)
     (closed,) = closed_by(waterworks(Derived(property="twice", expr="flow * 2")), *flows(100.5, main=10))
     assert means(closed.window, "twice") == {"main": 20}
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(crashes(entries=20, most=10))
+def test_crashes_anywhere_give_the_same_requests(tmp_path_factory: pytest.TempPathFactory, faults: list[Crash]) -> None:
+    stream: list[Entry] = [Connected(99 * SECOND, BROKER, 1, resumed=False)]
+    for second in range(40):
+        if second % 5 == 0:
+            state = ("open", "shut")[second % 2]
+            stream.append(a_body("valve/main", at=99.9 + second, tap="tap-3", state=state))
+        stream += flows(100.2 + second, main=10, tap_1=3, tap_2=3 + second % 3)
+        if second % 4:
+            stream += flows(100.3 + second, tap_3=1)
+    numbered = [
+        msgspec.structs.replace(entry, packet_id=number) if isinstance(entry, Message) else entry
+        for number, entry in enumerate(stream)
+    ]
+    rules = waterworks(topology=pipes(("main", "tap-1"), ("main", "tap-2")), question=Question())
+    asked = assert_crashes_change_nothing(tmp_path_factory, a_bundle(rules), numbered, faults)
+    found = [item for body in asked.values() for item in decode_request(body).subject.evidence]
+    lost = [item for item in found if item.property == "loss"]
+    assert {item.among.heard for item in lost if item.among} == {2, 3}
 
 
 @pytest.mark.parametrize(
