@@ -1,6 +1,7 @@
 """Each scene of examples/scenes is said by its graph, replayed end to end without a model and with an obedient one."""
 
 import argparse
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -109,3 +110,22 @@ def test_a_box_that_changes_the_truck_is_told_there(tmp_path: Path) -> None:
         "truck-2",
     }
     assert not any("box-1" in each for each in found["truck-2"])
+
+
+def test_the_load_of_a_bus_is_told_but_while_one_of_its_feeders_is_switched(tmp_path: Path) -> None:
+    """feeder-3 goes off bus-1 in the first window, and onto bus-2 in the last."""
+    out = tmp_path / "rec"
+    subprocess.run([sys.executable, SCENES / "simulate.py", "feeder", "--out", out], check=True, capture_output=True)
+    engine = StubEngine(blame_the_breaker)
+    engine.start()
+    try:
+        replayed("feeder", Recording(out), engine.url)
+    finally:
+        engine.stop()
+    told = [re.findall(r"^(bus-\d): load (\d)", prompt, re.MULTILINE) for prompt in _prompts(engine)]
+    assert sorted(told) == [
+        [("bus-1", "4")],
+        [("bus-1", "4"), ("bus-2", "2")],
+        [("bus-1", "4"), ("bus-2", "2")],
+        [("bus-2", "2")],
+    ]
