@@ -5,8 +5,8 @@ from typing import Final
 from edgeglm_agent.graph.stat import Moments
 from edgeglm_agent.graph.unsettled import Unsettled
 
-MAX_READINGS: Final = 100_000
-"""Beyond it sheets are settled though nobody looks; some 70 bytes each."""
+MAX_READINGS: Final = 300_000
+"""Beyond it sheets are settled though nobody looks; some 16 bytes each."""
 
 
 class Loose:

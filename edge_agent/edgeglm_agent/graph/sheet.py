@@ -4,6 +4,7 @@ Who looks at a pane has its sheets settled first. What is in them then is what w
 the same bits in any order.
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -40,7 +41,7 @@ class Target(msgspec.Struct, frozen=True, gc=False):
 class Sheet(Unsettled):
     """What one entity said of some properties together, for one pane."""
 
-    __slots__ = ("_home", "_target", "rows", "series", "times")
+    __slots__ = ("_home", "_target", "series", "times", "values")
 
     def __init__(self, pane: Pane, series: Series, target: Target, home: dict[int, "Sheet"]) -> None:
         super().__init__(pane, target.about.source)
@@ -48,16 +49,16 @@ class Sheet(Unsettled):
         self._home = home
         """Where it is found as long as it is not settled."""
         self.series = series
-        self.times: list[int] = []
-        self.rows: list[Sequence[float]] = []
+        self.times = array("q")
+        self.values = array("d")
         """Of each time, a value for each property."""
 
     def settle(self, before: Moments | None) -> Moments | None:
         """Put what was read into its pane; return its moments, which are often those of the sheet settled before it."""
         self._home.clear()
-        times = self.times
-        if not times:
+        if not self.times:
             return before
+        times, values, properties = self.times.tolist(), self.values.tolist(), len(self._target.measured)
         moments = before if before is not None and before.times == times else Moments(times)
-        self._target.put(self._pane, zip(*self.rows, strict=True), moments)
+        self._target.put(self._pane, [values[at::properties] for at in range(properties)], moments)
         return moments

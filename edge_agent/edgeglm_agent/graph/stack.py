@@ -4,6 +4,7 @@ A pack says much at once, and a device says the same names in the same order aga
 are, and taken apart when somebody looks at their pane: a channel has its places in each of them.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from operator import itemgetter
@@ -56,9 +57,9 @@ class Stack(Unsettled):
         self._home = home
         """Where it is found as long as it is not settled."""
         self.speakers = speakers
-        self.times: list[Sequence[int]] = []
+        self.times: list[array[int]] = []
         """Of each pack, when each of its readings was made."""
-        self.rows: list[Sequence[float]] = []
+        self.rows: list[array[float]] = []
         """Of each pack, its readings."""
 
     def settle(self, before: Moments | None) -> Moments | None:

@@ -77,7 +77,7 @@ class Lane:
         if sheet is None:
             return None
         sheet.times.append(event_ns)
-        sheet.rows.append(values)
+        sheet.values.extend(values)
         sheet.messages += 1
         self._loose.readings += len(values)
         before = sheet.series.hear(event_ns, arrived_ns)

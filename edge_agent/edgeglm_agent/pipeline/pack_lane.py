@@ -3,6 +3,7 @@
 As a lane (`lane.py`) does, it changes nothing until it is certain of all of a pack.
 """
 
+from array import array
 from collections.abc import Callable, Sequence
 from operator import ge, le
 from typing import Final
@@ -96,8 +97,8 @@ class PackLane:
         parts[0][0].messages += 1
         crossed = False
         for stack, part in parts:
-            stack.times.append(part.times_ns)
-            stack.rows.append(part.values)
+            stack.times.append(array("q", part.times_ns))
+            stack.rows.append(array("d", part.values))
             for speaker in stack.speakers:
                 latest_ns = max(speaker.pick(part.times_ns))
                 crossed |= self._era.crosses(speaker.series.hear(latest_ns, arrived_ns), latest_ns)
