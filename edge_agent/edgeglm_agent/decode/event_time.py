@@ -1,7 +1,7 @@
 """When a payload says that it was measured, in nanoseconds since the epoch."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -9,6 +9,8 @@ from typing import Any, Final
 from edgeglm_agent.decode.refused import Reason, Refused
 
 _LATEST_NANOS: Final = 4_102_444_800 * 1_000_000_000  # the year 2100: what lies beyond is no time but a wrong unit
+_NEAR_NANOS: Final = 1_000_000_000
+"""So near to the latest moment it depends on how a timestamp is rounded whether it is one."""
 _DIGITS: Final = re.compile(r"[0-9]{1,19}")
 """Nanoseconds come as text, too, and they alone: beyond 2**53 many writers of JSON cannot write them as a number."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,6 +24,22 @@ def event_time_ns(value: Any, time_format: str) -> int:  # noqa: ANN401 - the sh
 def time_reader(time_format: str) -> Callable[[Any], int]:
     """Return what reads timestamps of a format, and raises Refused for what is none."""
     return _READERS[time_format]
+
+
+def times_reader(time_format: str) -> Callable[[Sequence[Any]], list[int]]:
+    """Return what reads many timestamps of a format, and raises Refused when any is none."""
+    read, nanos = _READERS[time_format], _NANOS.get(time_format)
+
+    def read_all(values: Sequence[Any]) -> list[int]:
+        if (
+            nanos is None
+            or {*map(type, values)} != {float}
+            or not 0 <= min(values) <= max(values) < (_LATEST_NANOS - _NEAR_NANOS) / nanos
+        ):
+            return list(map(read, values))
+        return [round(value * nanos / 1_000) * 1_000 for value in values]  # what `_scaled` says of each
+
+    return read_all
 
 
 def _scaled(value: Any, nanos: int) -> int:  # noqa: ANN401 - the shape of JSON
@@ -55,9 +73,10 @@ def _iso8601(value: Any) -> int:  # noqa: ANN401 - the shape of JSON
     return _scaled((span.days * 86_400 + span.seconds) * 1_000_000_000 + span.microseconds * 1_000, nanos=1)
 
 
+_NANOS: Final = {"Seconds": 1_000_000_000, "Milliseconds": 1_000_000}
+"""Of the formats that are numbers, in nanoseconds."""
 _READERS: Final[dict[str, Callable[[Any], int]]] = {
-    "Seconds": partial(_scaled, nanos=1_000_000_000),
-    "Milliseconds": partial(_scaled, nanos=1_000_000),
+    **{name: partial(_scaled, nanos=nanos) for name, nanos in _NANOS.items()},
     "Nanoseconds": _nanoseconds,
     "ISO8601": _iso8601,
 }

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-from edgeglm_agent.decode.event_time import time_reader
+from edgeglm_agent.decode.event_time import time_reader, times_reader
 from edgeglm_agent.decode.json_payload import NUMERIC, parse_flat_objects, parse_json
 from edgeglm_agent.decode.measure import LARGEST_MAGNITUDE
 from edgeglm_agent.decode.path import Place, compile_path, member_of
@@ -30,7 +30,9 @@ class PlainNumbers:
     def __init__(self, source: Source) -> None:
         self._values = _picker([each.path or "" for each in source.measurements])
         self._bounds = tuple(map(bounds_of, source.measurements))
-        self._time = _clock(source)
+        self._moment = _moment(source)
+        time_format = source.timestamp.format if source.timestamp else "Nanoseconds"
+        self._time, self._times = time_reader(time_format), times_reader(time_format)
 
     def read_all(self, payloads: Sequence[bytes], arrived_ns: Sequence[int]) -> Sequence[Numbers | None]:
         """Return what each payload says; None for those about which anything is strange."""
@@ -44,7 +46,7 @@ class PlainNumbers:
             return None
         try:
             rows = list(map(self._values, documents))
-            times = arrived_ns if self._time is None else list(map(self._time, documents))
+            times = arrived_ns if self._moment is None else self._times(list(map(self._moment, documents)))
         except _STRANGE:
             return None
         for column, (least, most) in zip(zip(*rows, strict=True), self._bounds, strict=True):
@@ -57,7 +59,7 @@ class PlainNumbers:
         try:
             document = parse_json(payload)
             values = self._values(document)
-            event_ns = arrived_ns if self._time is None else self._time(document)
+            event_ns = arrived_ns if self._moment is None else self._time(self._moment(document))
         except _STRANGE:
             return None
         whole = False
@@ -94,14 +96,14 @@ def _picker(paths: Sequence[str]) -> Callable[[Any], Sequence[Any]]:
     return lambda document: tuple(find(Place(document, document)) for find in finds)
 
 
-def _clock(source: Source) -> Callable[[Any], int] | None:
+def _moment(source: Source) -> Callable[[Any], Any] | None:
+    """Return a function that finds what a payload says of when; None where its arrival tells that."""
     if source.timestamp is None:
         return None
-    path, read = source.timestamp.path, time_reader(source.timestamp.format)
-    name, find = member_of(path), compile_path(path)
+    name, find = member_of(source.timestamp.path), compile_path(source.timestamp.path)
     if name is not None:
-        return lambda document: read(document[name])
-    return lambda document: read(find(Place(document, document)))
+        return itemgetter(name)
+    return lambda document: find(Place(document, document))
 
 
 def bounds_of(rules: Measurement) -> tuple[float, float]:

@@ -68,9 +68,9 @@ class Lanes:
         ]
         for reader in {lane.reader: None for _, lane, _ in plain}:
             those = [each for each in plain if each[1].reader is reader]
-            payloads, arrived_ns = zip(*((message.payload, message.arrived_ns) for _, _, message in those), strict=True)
+            payloads = [message.payload for _, _, message in those]
             try:
-                said = reader.read_all(payloads, arrived_ns)
+                said = reader.read_all(payloads, [message.arrived_ns for _, _, message in those])
             except Exception:
                 log.exception("cannot read %d messages together; each goes the long way", len(those))
                 continue

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeglm_agent.decode.event_time import event_time_ns
+from edgeglm_agent.decode.event_time import event_time_ns, times_reader
 from edgeglm_agent.decode.json_payload import MAX_DEPTH, parse_json
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.path import MAX_ITEMS, BadPath, Place, compile_for_each, compile_path
@@ -135,6 +135,26 @@ def test_timestamps_are_read(value: Any, time_format: str, nanos: int) -> None:
 def test_a_strange_number_is_no_time(value: Any, time_format: str) -> None:
     with pytest.raises(Refused):
         event_time_ns(value, time_format)
+
+
+LATEST = 4_102_444_800.0
+moments = st.one_of(
+    *[st.floats(0, 1.01 * LATEST), st.floats(LATEST - 2, LATEST), st.floats(0, 1.01e3 * LATEST)] * 4,
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([-0.0, LATEST, LATEST * 1e3, 1_700_000_000, True, None, "1", "2023-11-14T22:13:20Z"]),
+)
+formats = st.sampled_from(["Seconds", "Milliseconds", "Nanoseconds", "ISO8601"])
+
+
+@given(st.lists(moments, min_size=1, max_size=4), formats)
+def test_many_timestamps_are_read_as_each_of_them_is(values: list[Any], time_format: str) -> None:
+    try:
+        each = [event_time_ns(value, time_format) for value in values]
+    except Refused:
+        with pytest.raises(Refused):
+            times_reader(time_format)(values)
+    else:
+        assert times_reader(time_format)(values) == each
 
 
 @pytest.mark.parametrize("time_format", ["Seconds", "Milliseconds"])
