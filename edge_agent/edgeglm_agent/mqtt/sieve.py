@@ -16,7 +16,8 @@ from edgeglm_agent.mqtt.sift import Sifted, passed_on, sift
 if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike
 
-READ_BYTES: Final = 64 * 1024
+READ_BYTES: Final = 256 * 1024
+"""At most. With each read the interpreter lock goes to the fold, and has to be waited for."""
 BATCH_MESSAGES: Final = 512
 MAX_WAITING_ACK_BYTES: Final = 4 * 65_535
 """One for each packet id that there is: a broker that takes none of them does not listen."""
