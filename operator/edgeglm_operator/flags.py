@@ -29,6 +29,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return Settings(
         engine_image=options.engine_image,
         agent_image=options.agent_image,
+        agent_pull_secrets=tuple(options.agent_pull_secret),
         agent_max_unavailable=options.agent_max_unavailable,
         agents_follow_release=options.agents_follow_release,
         operator_image=options.operator_image,
@@ -48,6 +49,13 @@ def _add_what_pods_get(made: argparse.ArgumentParser) -> None:
     environment, default = os.environ, Settings()
     made.add_argument("--engine-image", default=environment.get("EDGEGLM_ENGINE_IMAGE", default.engine_image))
     made.add_argument("--agent-image", default=environment.get("EDGEGLM_AGENT_IMAGE", default.agent_image))
+    made.add_argument(
+        "--agent-pull-secret",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a Secret of each site's namespace, with which its node pulls the agent's image",
+    )
     made.add_argument(
         "--agent-max-unavailable",
         type=_max_unavailable,

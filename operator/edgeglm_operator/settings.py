@@ -28,6 +28,8 @@ class Settings:
     engine_image: str = "vllm/vllm-openai:v0.32.0"
     """For an InferenceService that names none."""
     agent_image: str = "edgeglm/agent:0.1.0"
+    agent_pull_secrets: tuple[str, ...] = ()
+    """Secrets in the namespace of each site, with which its node pulls the agent's image."""
     agent_max_unavailable: MaxUnavailable = ONE
     """How many agents may be out of service while others are to get another pod, of all sites of this operator."""
     agents_follow_release: bool = False

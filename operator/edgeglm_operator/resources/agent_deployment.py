@@ -34,13 +34,14 @@ BUNDLE: Final = "/etc/edgeglm/bundle"
 def make_agent_deployment(site: EdgeSite, settings: Settings, secrets: AgentSecrets = NO_SECRETS) -> Manifest:
     """The one agent of a site, with the Secrets that its bundle names."""
     selector = agent_selector(site)
+    asked = asked_of_agent(site, secrets, settings.reporting, settings.agent_pull_secrets)
     return manifest(
         "apps/v1",
         "Deployment",
         site.metadata.namespace,
         agent_name(site.metadata.name),
         labels=component(AGENT) | selector,
-        annotations={labels.SPEC_HASH: asked_of_agent(site, secrets, settings.reporting)},
+        annotations={labels.SPEC_HASH: asked},
         owner=owned_by(site),
         spec={
             "replicas": 0 if site.spec.suspend else 1,
@@ -72,8 +73,9 @@ def data_path(site: EdgeSite) -> str:
 
 
 def _pod(site: EdgeSite, settings: Settings, secrets: AgentSecrets) -> Manifest:
-    image = settings.agent_image
+    image, pulls = settings.agent_image, [{"name": name} for name in settings.agent_pull_secrets]
     return {
+        **({"imagePullSecrets": pulls} if pulls else {}),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod_context(),

@@ -5,6 +5,7 @@ and suspending, which change the spec too, may look like a wish for other pods.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -60,7 +61,9 @@ def asked_at_site(service: InferenceService, target: EdgeTarget) -> str:
     return _digest(msgspec.structs.replace(_of_pods(service.spec), cloud=None, edge=(asked,)))
 
 
-def asked_of_agent(site: EdgeSite, secrets: AgentSecrets, reporting: Reporting | None = None) -> str:
+def asked_of_agent(
+    site: EdgeSite, secrets: AgentSecrets, reporting: Reporting | None = None, pull_secrets: Sequence[str] = ()
+) -> str:
     """Of a site's agent: where it is, whose store it has, which Secrets it needs, whom it may ask, where it reports.
 
     What is not asked for is not in it: a release that can be asked for more restarts nobody.
@@ -68,7 +71,8 @@ def asked_of_agent(site: EdgeSite, secrets: AgentSecrets, reporting: Reporting |
     hosts = [site.spec.endpoint_hosts] if site.spec.endpoint_hosts else []
     reports = [{"to": reporting.url, "epoch": reporting.epoch}] if reporting else []
     receives = [{"receive": site.spec.receive}] if site.spec.receive else []
-    wishes = [*secrets.keys, *secrets.brokers, *secrets.endpoints, *hosts, *reports, *receives]
+    pulls = [{"pulls": pull_secrets}] if pull_secrets else []
+    wishes = [*secrets.keys, *secrets.brokers, *secrets.endpoints, *hosts, *reports, *receives, *pulls]
     return _digest([site.metadata.uid, site.spec.node_name, *wishes])
 
 

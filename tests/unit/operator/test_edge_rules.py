@@ -38,6 +38,16 @@ def pod(deployment: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
+def test_an_agent_s_image_may_want_a_login_and_where_it_wants_none_nothing_is_asked() -> None:
+    plain, with_login = (
+        make_agent_deployment(an_edge_site(), Settings(agent_pull_secrets=names)) for names in ((), ("mirror", "other"))
+    )
+    assert "imagePullSecrets" not in plain["spec"]["template"]["spec"]
+    assert with_login["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": "mirror"}, {"name": "other"}]
+    # Else an agent that waits for its image would keep the template that cannot bring it.
+    assert plain["metadata"]["annotations"] != with_login["metadata"]["annotations"]
+
+
 def test_o1_it_is_kept_on_the_node_by_affinity_and_never_by_node_name(pod: dict[str, Any]) -> None:
     """KubeEdge #3735, #6540: nodeName skips the scheduler and makes copies without end on a dark node."""
     (term,) = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
