@@ -260,7 +260,7 @@ class Connection:
         try:
             acknowledge()
         except _GONE:
-            # Either the connection is gone, or the broker takes none: a later one must not overtake it.
+            # The connection is gone, or the broker takes no acknowledgement: leave, so that no later one overtakes it.
             log.debug("%s did not take an acknowledgement", self._hello.broker)
             self.abandon()
 

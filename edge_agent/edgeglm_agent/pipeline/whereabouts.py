@@ -153,7 +153,7 @@ class Whereabouts:
         return era.membership.of_entity(entity, at_ns, self.relations)
 
     def _settled_ns(self, reach_ns: int) -> int:
-        """Return before when no window is open, in any partition, if so much of the past is looked up."""
+        """Return the earliest moment that an open window, of any partition, may look back to."""
         reached = _watermarks({name: each for name, each in self.partitions.items() if each.is_open})
         return min(reached or [max(_watermarks(self.partitions), default=0)]) - reach_ns
 
