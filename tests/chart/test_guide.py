@@ -69,3 +69,20 @@ def test_the_guide_s_plan_is_the_plan_of_its_service(tmp_path: Path, capsys: pyt
     file.write_text(service.replace("quantization: awq, ", ""))
     assert edgeglm(["plan", "--file", str(file)]) == 1
     assert capsys.readouterr().out == sample
+
+
+def test_the_guide_s_question_is_one_that_a_graph_may_ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the place of the example's own question, with a source that `Silence` can miss."""
+    [shown] = re.findall(
+        r"^## When the model is asked\n.*?```yaml\n(.*?)```",
+        (GUIDE / "sensors.md").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )
+    graph = yaml.safe_load((ROOT / "examples" / "plant" / "40-sensor-graph.yaml").read_text())
+    asked = yaml.safe_load(shown)
+    assert {"question", "reasoning", "output"} <= set(asked)
+    graph["spec"] |= asked
+    graph["spec"]["sources"][0]["expectEverySeconds"] = 60
+    file = tmp_path / "graph.yaml"
+    file.write_text(yaml.safe_dump(graph))
+    assert edgeglm(["validate", "--file", str(file)]) == 0, capsys.readouterr().err

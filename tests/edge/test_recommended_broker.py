@@ -149,5 +149,39 @@ def test_only_the_agent_answers(recommended: RecommendedBroker) -> None:
     end(dashboard)
 
 
+def test_people_command_the_agent_and_sensors_do_not(recommended: RecommendedBroker) -> None:
+    """What findings.commands is sent on; the dashboard's word comes last, so the sensors' would have come before it."""
+    heard: list[bytes] = []
+    agent, _ = as_user(recommended, "agent")
+    agent.on_message = lambda _client, _data, message: heard.append(bytes(message.payload))
+    subscribed: list[int] = []
+    agent.on_subscribe = lambda _client, _data, mid, _reasons, _properties: subscribed.append(mid)
+    agent.subscribe("commands/#", qos=1)
+    wait_for(lambda: bool(subscribed), "not subscribed", seconds=60)
+    for user in ("sensors", "dashboard"):
+        client, _ = as_user(recommended, user)
+        client.publish("commands/line-1", user.encode(), qos=1).wait_for_publish(60)
+        end(client)
+    wait_for(lambda: bool(heard), "nothing is heard", seconds=60)
+    assert heard == [b"dashboard"]
+    end(agent)
+
+
+def test_people_see_a_shadow_s_answers(recommended: RecommendedBroker) -> None:
+    heard: list[bytes] = []
+    dashboard, _ = as_user(recommended, "dashboard")
+    dashboard.on_message = lambda _client, _data, message: heard.append(bytes(message.payload))
+    subscribed: list[int] = []
+    dashboard.on_subscribe = lambda _client, _data, mid, _reasons, _properties: subscribed.append(mid)
+    dashboard.subscribe("shadow/insights/#", qos=1)
+    wait_for(lambda: bool(subscribed), "not subscribed", seconds=60)
+    client, _ = as_user(recommended, "agent")
+    client.publish("shadow/insights/line-1", b"agent", qos=1).wait_for_publish(60)
+    wait_for(lambda: bool(heard), "nothing is heard", seconds=60)
+    assert heard == [b"agent"]
+    end(client)
+    end(dashboard)
+
+
 def brokers(agent: AgentProcess) -> list[dict[str, object]]:
     return list(agent.status().get("brokers", []))
