@@ -76,6 +76,11 @@ ALLOWED = {
     "an init container that hands a directory over": a_pod_spec(initContainers=[an_init_container(ROOT_THAT_CHOWNS)]),
     "an engine that downloads its model": an_engine_that_downloads(),
     "the agent's port": a_pod_spec(container={"ports": [{"containerPort": 9464}]}),
+    "AppArmor and /proc as by default": a_pod_spec(
+        container={
+            "securityContext": {**CONFINED, "appArmorProfile": {"type": "RuntimeDefault"}, "procMount": "Default"}
+        }
+    ),
 }
 
 REFUSED_TO_ALL = {
@@ -144,6 +149,28 @@ REFUSED_TO_PODS = {
     "any system call, by name": (
         a_pod_spec(container={"securityContext": {**CONFINED, "seccompProfile": {"type": "Unconfined"}}}),
         "sets a seccompProfile",
+    ),
+    "no AppArmor in a container": (
+        a_pod_spec(container={"securityContext": {**CONFINED, "appArmorProfile": {"type": "Unconfined"}}}),
+        "no appArmorProfile is Unconfined",
+    ),
+    "no AppArmor in the pod": (
+        a_pod_spec(
+            securityContext={
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+                "appArmorProfile": {"type": "Unconfined"},
+            }
+        ),
+        "no appArmorProfile is Unconfined",
+    ),
+    "the whole of /proc": (
+        a_pod_spec(
+            hostNetwork=False,
+            hostUsers=False,
+            container={"securityContext": {**CONFINED, "procMount": "Unmasked"}},
+        ),
+        "no procMount is other than Default",
     ),
 }
 
