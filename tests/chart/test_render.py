@@ -94,6 +94,12 @@ def test_the_agent_is_of_the_chart_s_own_release_when_none_is_named() -> None:
     assert f"--agent-image=edgeglm/agent:{_app_version()}" in _arguments({})
 
 
+def test_a_mirror_is_where_the_agent_comes_from_too_unless_its_image_is_named() -> None:
+    mirror = {"image": {"registry": "mirror.example:5000"}}
+    assert f"--agent-image=mirror.example:5000/edgeglm/agent:{_app_version()}" in _arguments(mirror)
+    assert "--agent-image=agent:2" in _arguments(mirror | {"agent": {"image": "agent:2"}})
+
+
 @pytest.mark.parametrize(
     ("agent", "flags"),
     [
