@@ -59,6 +59,8 @@ class Discovery:
 
     async def look(self) -> None:
         """One round. Raises KubeError when the API server does not answer; what was known stays."""
+        if not self._store.nodes_watched:
+            await self._look_at_nodes()
         before = frozenset(self._store.offered)
         try:
             for kind in OPTIONAL_KINDS:
@@ -68,8 +70,6 @@ class Discovery:
                 self._on_change()
         await self._devices.look()
         await self._lister.list_topologies()
-        if not self._store.nodes_watched:
-            await self._look_at_nodes()
 
     async def _look_at_nodes(self) -> None:
         before = self._store.nodes_readable

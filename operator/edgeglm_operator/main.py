@@ -36,7 +36,7 @@ from edgeglm_operator.obs.logs import configure_logs
 from edgeglm_operator.obs.metrics import Metrics
 from edgeglm_operator.reconcile.by_kind import reconcilers
 from edgeglm_operator.reconcile.controller import RECONCILE_TIMEOUT_SECONDS, WORKERS, Controller
-from edgeglm_operator.reconcile.triggers import asking_for_apis, concerns, everything
+from edgeglm_operator.reconcile.triggers import concerns, everything
 from edgeglm_operator.reconcile.world import World
 from edgeglm_operator.report_files import BadReporting
 from edgeglm_operator.resync import SELECTORS, Lister, selectors
@@ -79,7 +79,7 @@ class Operator:
         self.lister = Lister(client, self.store, self.feed, settings=settings, metrics=metrics)
         devices = DeviceList(self.store, self.feed, self.lister)
         self.discovery = Discovery(
-            client, self.store, self.lister, devices, on_change=self._look_at_askers, look_seconds=look_seconds
+            client, self.store, self.lister, devices, on_change=self._look_at_all, look_seconds=look_seconds
         )
         self.elector = Elector(
             client, namespace=settings.namespace, name=settings.lease_name, identity=self.identity, clock=clock
@@ -157,8 +157,8 @@ class Operator:
         await self.listed.wait()
         await self.discovery.run()
 
-    def _look_at_askers(self) -> None:
-        for key in asking_for_apis(self.store):
+    def _look_at_all(self) -> None:
+        for key in everything(self.store):
             self.queue.add(key)
 
     async def _resync(self) -> None:

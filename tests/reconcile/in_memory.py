@@ -99,7 +99,8 @@ class InMemoryCluster:
     async def patch(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> Manifest:
         """JSON merge patch."""
         with self._request("patch", kind, Name(namespace, name)):
-            return self._keep(kind, Name(namespace, name), merged(self._find(kind, Name(namespace, name)), patch))
+            whole = merged(self._find(kind, Name(namespace, name)), patch)
+            return self._keep(kind, Name(namespace, name), without_nulls(whole))
 
     async def create(self, manifest: Manifest) -> Manifest:
         """Create."""
@@ -282,6 +283,15 @@ def merged(live: Mapping[str, Any], intent: Mapping[str, Any]) -> Manifest:
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
         result[key] = merged(result[key], value) if both else copy.deepcopy(value)
     return result
+
+
+def without_nulls(value: Mapping[str, Any]) -> Manifest:
+    """Null in a merge patch takes a field away."""
+    return {
+        key: without_nulls(each) if isinstance(each, Mapping) else each
+        for key, each in value.items()
+        if each is not None
+    }
 
 
 def without_dropped(live: Mapping[str, Any], known: Mapping[str, Any], intent: Mapping[str, Any]) -> Manifest:

@@ -11,7 +11,7 @@ from edgeglm_operator.kube.kinds import NODES, Kind
 from edgeglm_operator.obs.metrics import Metrics
 from edgeglm_operator.reconcile.by_kind import reconcilers
 from edgeglm_operator.reconcile.controller import Controller
-from edgeglm_operator.reconcile.triggers import asking_for_apis, concerns
+from edgeglm_operator.reconcile.triggers import concerns, everything
 from edgeglm_operator.reconcile.world import World
 from edgeglm_operator.resync import Lister, selectors
 from edgeglm_operator.settings import Settings
@@ -53,7 +53,7 @@ class OperatorInMemory:
         metrics = Metrics()
         self.lister = Lister(cluster, self.store, self.feed, settings=self.settings, metrics=metrics)
         devices = DeviceList(self.store, self.feed, self.lister)
-        self.discovery = Discovery(cluster, self.store, self.lister, devices, on_change=self._look_at_askers)
+        self.discovery = Discovery(cluster, self.store, self.lister, devices, on_change=self._look_at_all)
         self.world = World(
             client=cluster,
             store=self.store,
@@ -101,8 +101,8 @@ class OperatorInMemory:
         await self.discovery.look()
         await self.settle()
 
-    def _look_at_askers(self) -> None:
-        for key in asking_for_apis(self.store):
+    def _look_at_all(self) -> None:
+        for key in everything(self.store):
             self.queue.add(key)
 
     async def _work(self) -> None:

@@ -113,6 +113,15 @@ async def agents() -> Agents:
     return agents
 
 
+async def test_those_that_wait_do_not_look_again_and_again_while_nodes_are_out_of_sight(agents: Agents) -> None:
+    """A turn is free then, and nobody may take it."""
+    await agents.restart(REPORTING)
+    agents.operator.store.nodes_readable = False
+    agents.cluster.remove(EDGE_SITES, PLANT, BOXES[0])
+    await agents.operator.settle()
+    assert not any("--report-url" in str(agents.deployment(box)) for box in BOXES[1:])
+
+
 async def test_the_next_gets_its_pod_when_the_one_before_is_ready(agents: Agents) -> None:
     """Switching reports on once restarted all of them within a second."""
     await agents.restart(REPORTING)

@@ -109,6 +109,17 @@ async def test_apply_drops_what_it_said_before_and_keeps_what_others_said(place:
     assert await place.data() == {"a": "1", "theirs": "3"}
 
 
+async def test_null_in_a_patch_takes_away_what_anybody_applied(place: Place) -> None:
+    """A label that two managers hold stays when one of them no longer applies it."""
+    await place.client.apply(place.config_map(mine="1"))
+    await place.client.apply(place.config_map(mine="1"), manager="somebody")
+    await place.client.patch(CONFIG_MAPS, place.namespace, "one", {"metadata": {"labels": {"a": None}}})
+
+    found = await place.client.get(CONFIG_MAPS, place.namespace, "one")
+    assert found["metadata"]["labels"] == {"name": "one"}
+    assert found["data"] == {"mine": "1"}
+
+
 async def test_apply_takes_a_value_back(place: Place) -> None:
     await place.client.apply(place.config_map(a="1"))
     await place.client.patch(CONFIG_MAPS, place.namespace, "one", {"data": {"a": "2"}})

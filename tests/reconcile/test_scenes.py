@@ -261,6 +261,48 @@ async def test_the_operator_s_site_is_the_user_s_once_it_has_settings(cluster: I
     assert not any(site["metadata"].get(field) for field in ("labels", "ownerReferences", "annotations"))
 
 
+async def test_a_site_with_settings_that_cannot_be_read_is_not_deleted(cluster: InMemoryCluster) -> None:
+    """Of a newer CRD, say: what it holds is a user's in any case."""
+    cluster.put(an_inference_service(edge=[an_edge_target("box-1")]))
+    await reconciled(cluster)
+    cluster.put(an_edge_site("box-1", "box-1", receive="OfANewerRelease", parameters={"broker": "10.0.0.1:1883"}))
+    await reconciled(cluster)
+    cluster.put(an_inference_service(edge=[an_edge_target("box-2")]))
+    await reconciled(cluster)
+
+    assert cluster.names(EDGE_SITES) == ["box-1", "box-2"]
+
+
+async def test_a_site_is_let_go_though_its_user_applied_our_label_too(cluster: InMemoryCluster) -> None:
+    """As whoever puts an exported EdgeSite into Git does."""
+    cluster.put(an_inference_service(edge=[an_edge_target("box-1")]))
+    await reconciled(cluster)
+    exported = cluster.live(EDGE_SITES, PLANT, "box-1") or {}
+    kept = {field: exported["metadata"][field] for field in ("name", "namespace", "labels", "ownerReferences")}
+    spec = {"nodeName": "box-1", "parameters": {"broker": "10.0.0.1:1883"}}
+    await cluster.apply({**exported, "metadata": kept, "spec": spec}, manager="argocd")
+    await reconciled(cluster)
+    cluster.remove(INFERENCE_SERVICES, PLANT, "llm")
+    await reconciled(cluster)
+
+    assert cluster.names(EDGE_SITES) == ["box-1"]
+
+
+async def test_a_right_to_nodes_that_comes_back_is_told_where_there_is_no_node(cluster: InMemoryCluster) -> None:
+    cluster.put(an_edge_site("north", "gone"))
+    cluster.put(a_sensor_graph("line", "nowhere"))
+    forbid(cluster, "list", NODES)
+    operator = await reconciled(cluster)
+    assert condition(cluster, EDGE_SITES, "north", "Connected")["reason"] == "NodesNotReadable"
+
+    operator.store.nodes_watched = False
+    cluster.heal()
+    await operator.look()
+
+    assert condition(cluster, EDGE_SITES, "north", "Connected")["reason"] == "SiteDisconnected"
+    assert condition(cluster, SENSOR_GRAPHS, "line", "Ready")["reason"] != "NodesNotReadable"
+
+
 async def test_a_site_called_like_another_node_is_left_alone(cluster: InMemoryCluster) -> None:
     """A user's site `box-2` stands for box-1: node box-2 gets none, and nothing is overwritten."""
     cluster.put(an_edge_site("box-2", "box-1"))

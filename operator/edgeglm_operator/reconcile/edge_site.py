@@ -77,7 +77,8 @@ class EdgeSiteReconciler:
         try:
             return await self._reconcile(key)
         finally:
-            call_next(self._world)
+            if self._world.store.nodes_readable:
+                call_next(self._world)
 
     async def _reconcile(self, key: Name) -> Result:
         site = self._world.store.sites.get(*key)

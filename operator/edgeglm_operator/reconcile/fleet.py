@@ -6,8 +6,9 @@ So one that the operator made and a user has given settings since is let go: it 
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from edgeglm_api import labels
@@ -39,7 +40,7 @@ class Plan:
     missing: list[Manifest]
     surplus: list[Manifest]
     taken_over: list[Manifest]
-    """By users, as they are to be left to them: what we apply from then on has no owners and not our label."""
+    """By users: they have our label and owners, and settings that we did not make."""
 
 
 _NOTHING: Final = Plan([], [], [])
@@ -57,7 +58,7 @@ class FleetReconciler:
             return Result()
         await self._look(namespace)
         plan = self._plan(namespace)
-        done = [await self._let_go(intent) for intent in plan.taken_over]
+        done = [await self._let_go(site) for site in plan.taken_over]
         for site in plan.surplus:
             if not await self._is_of_others(site):
                 await self._delete(site)
@@ -73,9 +74,9 @@ class FleetReconciler:
         if not self._world.store.nodes_readable:
             return _NOTHING
         present = [snapshot.unpack() for snapshot in self._world.store.site_objects.in_namespace(namespace)]
-        ours = {site["metadata"]["name"]: site for site in present if self._is_ours(site)}
+        ours = {site["metadata"]["name"]: site for site in present if self._has_settings(site) is False}
         others = [site for site in present if site["metadata"]["name"] not in ours]
-        taken_over = [self._let_alone(site) for site in others if _is_labelled(site) and not _is_going(site)]
+        taken_over = [site for site in others if self._has_settings(site) and not _is_going(site)]
         wanted = self._wanted(namespace, taken={_node_of(site) for site in others})
         named = {site["metadata"]["name"] for site in others}
         for name in wanted.keys() & named:
@@ -91,23 +92,12 @@ class FleetReconciler:
         surplus = [site for name, site in ours.items() if name not in wanted and not _is_going(site)]
         return Plan(missing, surplus, taken_over)
 
-    def _is_ours(self, site: Manifest) -> bool:
-        """Made by the operator, and without any settings of a user's."""
-        if not _is_labelled(site):
-            return False
+    def _has_settings(self, site: Manifest) -> bool | None:
+        """Whether a user has given settings to a site of our making; None when it is not, or cannot be read."""
         read = self._world.store.sites.get(site["metadata"]["namespace"], site["metadata"]["name"])
-        return read is None or read.spec == EdgeSiteSpec(node_name=read.spec.node_name)
-
-    def _let_alone(self, site: Manifest) -> Manifest:
-        """What we say of a site that a user has taken over: which node it is, and which operator's."""
-        metadata = {field: site["metadata"][field] for field in ("namespace", "name")}
-        shard = dict(self._world.settings.shard.labels)
-        return {
-            "apiVersion": EDGE_SITES.api_version,
-            "kind": EDGE_SITES.name,
-            "metadata": {**metadata, "labels": shard} if shard else metadata,
-            "spec": {"nodeName": _node_of(site)},
-        }
+        if read is None or (site["metadata"].get("labels") or {}).get(labels.MANAGED_BY) != labels.MANAGER:
+            return None
+        return read.spec != EdgeSiteSpec(node_name=read.spec.node_name)
 
     def _is_blind(self, namespace: str) -> bool:
         """Whether something that may select nodes cannot be read."""
@@ -139,7 +129,7 @@ class FleetReconciler:
 
     async def _make(self, intent: Manifest) -> bool:
         """Make one site; False if it may not be made."""
-        live = await self._applied(intent)
+        live = await self._sent(intent["metadata"], partial(self._world.client.apply, intent))
         if live is None:
             return False
         remember_settled(self._world, live, intent)
@@ -147,21 +137,29 @@ class FleetReconciler:
         log.info("applied EdgeSite %s", intent["metadata"]["name"])
         return True
 
-    async def _let_go(self, intent: Manifest) -> bool:
-        """Leave one site to its user; False if it may not be written."""
-        if await self._applied(intent) is None:
+    async def _let_go(self, site: Manifest) -> bool:
+        """Leave one site to its user; False if it may not be written.
+
+        By a patch: what somebody else applied too, as from an export, an apply of ours would not take away.
+        """
+        metadata = site["metadata"]
+        others = [owner for owner in metadata.get("ownerReferences", ()) if owner["kind"] not in _SELECTING]
+        ours = {"labels": {labels.MANAGED_BY: None}, "annotations": {labels.INTENT_HASH: None}}
+        patch = {"metadata": {**ours, "ownerReferences": others or None}}
+        send = partial(self._world.client.patch, EDGE_SITES, metadata["namespace"], metadata["name"], patch)
+        if await self._sent(metadata, send) is None:
             return False
-        log.info("EdgeSite %s has settings of a user's, and is theirs from now on", intent["metadata"]["name"])
+        log.info("EdgeSite %s has settings of a user's, and is theirs from now on", metadata["name"])
         return True
 
-    async def _applied(self, intent: Manifest) -> Manifest | None:
-        """Apply one site; None when it is refused, which must not keep the others waiting."""
-        name: str = intent["metadata"]["name"]
-        if await is_of_others(self._world, EDGE_SITES, intent["metadata"]["namespace"], name):
+    async def _sent(self, metadata: Manifest, send: Callable[[], Awaitable[Manifest]]) -> Manifest | None:
+        """Write one site; None when it is refused, which must not keep the others waiting."""
+        name: str = metadata["name"]
+        if await is_of_others(self._world, EDGE_SITES, metadata["namespace"], name):
             log.warning("EdgeSite %s is another operator's, by its labels; change those, or those of its graphs", name)
             return None
         try:
-            live = await self._world.client.apply(intent)
+            live = await send()
         except (Invalid, Forbidden) as error:
             log.warning("EdgeSite %s is refused: %s", name, error)
             return None
@@ -195,10 +193,6 @@ def _owner(selector: InferenceService | SensorGraph) -> OwnerRef:
 
 def _is_ending(selector: InferenceService | SensorGraph) -> bool:
     return selector.metadata.deletion_timestamp is not None
-
-
-def _is_labelled(site: Manifest) -> bool:
-    return bool((site["metadata"].get("labels") or {}).get(labels.MANAGED_BY) == labels.MANAGER)
 
 
 def _node_of(site: Manifest) -> str | None:

@@ -44,11 +44,6 @@ def concerns(store: Store, change: Change) -> Iterator[Key]:
             yield Key(_KIND_OF_OWNER[change.owner.label], change.name.namespace, change.owner.name)
 
 
-def asking_for_apis(store: Store) -> Iterator[Key]:
-    """Those that may ask for an API which has come or gone; of Devices, DeviceList tells itself."""
-    return (_key_of_service(service) for service in store.services.all())
-
-
 def everything(store: Store) -> Iterator[Key]:
     """All keys there are."""
     for table in (store.services, store.graphs, store.sites):
