@@ -48,6 +48,8 @@ from edgeglm_api.bundle import Bundle, Endpoint
 DRAIN_SECONDS: Final = 5.0
 STUCK_SECONDS: Final = 60.0
 WATCHED_SECONDS: Final = 1.0
+SEEN_OFF_SECONDS: Final = 10.0
+"""How often it is looked whether graphs that have gone have all their answers."""
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +109,7 @@ class SiteAgent:
                     self._tasks.create_task(self._reasoner.run(), name="reason"),
                     self._tasks.create_task(self._timekeeper.run(), name="time"),
                     self._tasks.create_task(self._watch_writer(), name="writer"),
+                    self._tasks.create_task(self._see_off(), name="leaving"),
                 ]
                 await stop.wait()
                 await self._brokers.leave()
@@ -137,13 +140,26 @@ class SiteAgent:
     def _applied(self, verified: Verified) -> None:
         bundle = verified.bundle
         self._gate.apply(bundle)
-        named = {each.name for each in bundle.endpoints}
-        of_the_gone = {each.name: each for asked in self._leaving.values() for each in asked if each.name not in named}
-        self._router.set_endpoints((*bundle.endpoints, *of_the_gone.values()), ceiling=bundle.limits.max_concurrency)
+        self._set_endpoints(bundle)
         self._reasoner.routes = routes_of(bundle)
         self._reasoner.limit = bundle.limits.max_concurrency
         self._bundle, self._sha256 = bundle, verified.sha256
         self._brokers.apply(bundle)
+
+    def _set_endpoints(self, bundle: Bundle) -> None:
+        """Let those be asked that its graphs name, and those that graphs which have gone still wait for."""
+        named = {each.name for each in bundle.endpoints}
+        of_the_gone = {each.name: each for asked in self._leaving.values() for each in asked if each.name not in named}
+        self._router.set_endpoints((*bundle.endpoints, *of_the_gone.values()), ceiling=bundle.limits.max_concurrency)
+
+    async def _see_off(self) -> None:
+        """Forget whom graphs that have gone ask, once nothing of them waits."""
+        while True:
+            await asyncio.sleep(SEEN_OFF_SECONDS)
+            if self._leaving:
+                async with self._applying:
+                    self._leaving = await self._leaving_with(self._bundle)
+                    self._set_endpoints(self._bundle)
 
     @property
     def alive(self) -> bool:

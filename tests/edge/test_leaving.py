@@ -24,3 +24,4 @@ def test_a_graph_that_leaves_has_its_open_windows_answered_though_nobody_else_as
     site.agent.configure(empty)
     wait_for(lambda: len(listener.asked) == 1, "the window is not answered")
     assert listener.asked[0]["status"] == "Ok"
+    wait_for(lambda: site.agent.told()["endpoints"] == [], "who asked it is gone, and all is answered", seconds=60)

@@ -62,12 +62,12 @@ def ways_of(derivations: Iterable[Derivation]) -> frozenset[Way]:
     return frozenset(way for derivation in derivations for way in derivation.ways.values())
 
 
-def derive(window: Window, derivations: Sequence[Derivation], near: Around, at_home: Callable[[str], bool]) -> Window:
+def derive(window: Window, derivations: Sequence[Derivation], near: Around) -> Window:
     """Add to a whole window what can be derived of those at home in it; each may be made of those before it."""
     made_of: dict[str, dict[str, Among]] = {}
     for derivation in derivations:
         name = derivation.rules.property
-        for entity in list(_candidates(derivation, window.pane, near, at_home)):
+        for entity in list(_candidates(derivation, window.pane, near)):
             stat, among = _derived(derivation, window, entity, near)
             if stat is None:
                 continue
@@ -78,13 +78,13 @@ def derive(window: Window, derivations: Sequence[Derivation], near: Around, at_h
     return msgspec.structs.replace(window, made_of=made_of) if made_of else window
 
 
-def _candidates(derivation: Derivation, pane: Pane, near: Around, at_home: Callable[[str], bool]) -> Iterator[str]:
+def _candidates(derivation: Derivation, pane: Pane, near: Around) -> Iterator[str]:
     names = derivation.expression.names
     if names:
         yield from (entity for entity, properties in pane.stats.items() if names <= properties.keys())
         return
     for way in list(derivation.ways.values())[:1]:
-        yield from (entity for entity in near.led[way] if entity in near.kinds and at_home(entity))
+        yield from (entity for entity in near.starts(way) if entity in near.kinds)
 
 
 def _derived(derivation: Derivation, window: Window, entity: str, near: Around) -> tuple[Stat | None, Among | None]:

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from edgeglm_agent.decode.source_reader import SourceReader
+from edgeglm_agent.graph.around import told_once
 from edgeglm_agent.graph.build import Surroundings
 from edgeglm_agent.graph.derive import derivations_of, ways_of
 from edgeglm_agent.graph.membership import Membership
@@ -66,6 +67,7 @@ class Era:
         self.derivations = derivations_of(rules.derived, rules.sources)
         self.ways = ways_of(self.derivations)
         """The relations that derived properties follow."""
+        self.told_once = told_once(rules.sources)
         self.membership = Membership(rules.topology, rules.window.partition_by)
         self.surroundings = Surroundings(
             rules.topology,

@@ -11,7 +11,7 @@ import msgspec
 
 from edgeglm_agent.decode.observation import Observation
 from edgeglm_agent.decode.refused import Reason, Refused
-from edgeglm_agent.graph.around import NOTHING_AROUND, around
+from edgeglm_agent.graph.around import NOTHING_AROUND, Around, Known, around, known_around, told_around
 from edgeglm_agent.graph.derive import derive
 from edgeglm_agent.graph.membership import UNASSIGNED, WHOLE
 from edgeglm_agent.graph.partition import Partition
@@ -34,6 +34,8 @@ class Whereabouts:
         """Whether relations changed since the last checkpoint."""
         self.touched: set[str] = set()
         """Partitions that changed since then."""
+        self._spans: dict[tuple[int, int, int], _Span] = {}
+        """What was looked up last, by era, start and end: partitions close the same window one after the other."""
 
     def partition(self, name: str) -> Partition:
         """Return a partition, made when missing; raises Refused when there are too many."""
@@ -52,6 +54,7 @@ class Whereabouts:
         """Take in relations that begin or end; return the partition that they are about, and whether somebody moved."""
         self.relations.note(observation, self._settled_ns(era.reach_ns))
         self.changed = True
+        self._spans.clear()
         before = self._owner(era, observation.entity.id, observation.event_ns - 1)
         after = self.of(era, observation)
         moves = before != after and before in self.partitions
@@ -90,7 +93,7 @@ class Whereabouts:
         }
         for entity in states:
             window.pane.know(entity, holders[entity].type)
-        held = self.relations.during(window.start_ns, window.end_ns)
+        held = self._span(window, era).ties
         if held and window.partition != WHOLE:
             held = near(held, era.surroundings.entities(window).keys() | {window.partition}, leads_here)
         for tie in held:
@@ -104,16 +107,27 @@ class Whereabouts:
         if not era.derivations:
             return window
 
-        def at_home(entity: str) -> bool:
-            if entity == window.partition or entity in window.pane.stats:
-                return True
-            return window.partition in self._owners(era, entity, window.start_ns, window.end_ns - 1)
-
-        near = around(window, self.relations, era.rules.topology, era.ways) if era.ways else NOTHING_AROUND
-        whole = derive(window, era.derivations, near, at_home)
+        whole = derive(window, era.derivations, self._around(window, era) if era.ways else NOTHING_AROUND)
+        known = self.partitions[window.partition].known
         for entity in whole.made_of:
-            self.partitions[window.partition].known.setdefault(entity, window.end_ns)
+            known[entity] = max(known.get(entity, 0), window.end_ns)
         return whole
+
+    def _around(self, window: Window, era: Era) -> Around:
+        def owners(entity: str) -> set[str]:
+            return self._owners(era, entity, window.start_ns, window.end_ns - 1)
+
+        span, topology = self._span(window, era), era.rules.topology
+        if span.known is None:
+            span.known = known_around(window, span.ties, self.relations, topology, era.ways, owners)
+        told = told_around(window.pane, era.ways, era.told_once)
+        return around(window, span.known, told, lambda entity: window.partition in owners(entity))
+
+    def _span(self, window: Window, era: Era) -> "_Span":
+        key = era.number, window.start_ns, window.end_ns
+        if key not in self._spans:
+            self._spans = {key: _Span(self.relations.during(window.start_ns, window.end_ns))}
+        return self._spans[key]
 
     def _silent(self, era: Era, window: Window) -> tuple[Silent, ...]:
         partition = self.partitions[window.partition]
@@ -156,6 +170,13 @@ class Whereabouts:
         """Return the earliest moment that an open window, of any partition, may look back to."""
         reached = _watermarks({name: each for name, each in self.partitions.items() if each.is_open})
         return min(reached or [max(_watermarks(self.partitions), default=0)]) - reach_ns
+
+
+class _Span(msgspec.Struct):
+    """What relations say of one span of time, whichever partition asks."""
+
+    ties: list[Tie]
+    known: Known | None = None
 
 
 def _watermarks(partitions: Mapping[str, Partition]) -> list[int]:

@@ -116,6 +116,34 @@ def test_what_is_lost_between_a_main_and_its_taps_is_evidence_that_names_them() 
     assert told.endswith(", with 3 of 3: tap-1, tap-2, tap-3")
 
 
+def test_who_changes_over_within_a_window_is_in_no_sum_though_readings_tell_of_it() -> None:
+    """Its whole mean would be in both."""
+    feeders = msgspec.structs.replace(
+        METERS, relations=(SourceRelation(type="feeds", to=EntityRef(type="Meter", id="{$.bus}")),)
+    )
+    rules = waterworks(Derived(property="load", expr="sum(^feeds.flow)"), topology=Topology(), sources=(feeders,))
+
+    def at(moment: float, meter: str, flow: float, bus: str) -> Message:
+        return a_body(f"water/x/{meter}", at=moment, flow=flow, bus=bus)
+
+    def loads(*messages: Message) -> dict[str, float]:
+        (closed,) = take(a_fold(rules), *messages, at(110, "c", 0.0, "bus-3"))
+        return means(closed.window, "load")
+
+    before = at(100.1, "a", 5.0, "bus-1"), at(100.2, "b", 3.0, "bus-2")
+    assert loads(*before) == {"bus-1": 5.0, "bus-2": 3.0}
+    assert loads(*before, at(100.5, "a", 5.0, "bus-2"), at(100.6, "b", 3.0, "bus-2")) == {}
+
+
+def test_who_has_derived_values_alone_is_known_as_long_as_it_has_them() -> None:
+    """Else it is forgotten before those that are gone, with what is usual for it."""
+    fold = a_fold(waterworks(Derived(property="fed", expr="sum(feeds.flow)")))
+    for moment in range(100, 110):
+        take(fold, *flows(moment + 0.5, tap_1=1, tap_2=2, tap_3=3))
+    known = fold.partitions["all"].known
+    assert known["main"] == max(known["main"], known["tap-1"] - 4 * SECOND)
+
+
 def test_a_sum_is_not_told_while_one_is_silent_and_the_others_are() -> None:
     derived = (
         LOSS,
