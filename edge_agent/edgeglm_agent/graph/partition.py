@@ -287,12 +287,12 @@ class Partition(msgspec.Struct):
         if beyond is not None:
             self.late.given_up_ns = max(self.late.given_up_ns, (beyond + 1) * span.slice_ns)
 
-    def settled(self, era: int, span: Span) -> list[int]:
+    def final(self, era: int, span: Span) -> list[int]:
         """Return the windows whose time for late readings is over, oldest first."""
         before_ns = self._taken_from_ns(span)
         return sorted(number for number in self.late.made.get(era, {}) if (number + 1) * span.slice_ns <= before_ns)
 
-    def settle(self, name: str, era: int, span: Span, numbers: Iterable[int]) -> list[Window]:
+    def finish(self, name: str, era: int, span: Span, numbers: Iterable[int]) -> list[Window]:
         """Return windows as they are for good, and forget the panes that no other reaches."""
         made = self.late.made.get(era, {})
         windows = [

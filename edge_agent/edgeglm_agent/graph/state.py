@@ -84,7 +84,7 @@ def take_along(entity: str, there: Holders, here: Holders) -> None:
     there[entity] = moved
 
 
-def settle(holders: Holders, before_ns: int) -> None:
+def forget_before(holders: Holders, before_ns: int) -> None:
     """Forget what no window that is still to come looks up; the word that holds by then stays, with its time."""
     for holder in holders.values():
         for name, said in holder.said.items():

@@ -23,7 +23,7 @@ def is_due(partition: Partition, era: Era, now_ns: int) -> bool:
     if since_ns is None:
         return False
     due = partition.late.due[era.number]
-    return now_ns - since_ns >= era.slice_ns or any(each in due for each in partition.settled(era.number, era.span))
+    return now_ns - since_ns >= era.slice_ns or any(each in due for each in partition.final(era.number, era.span))
 
 
 def make_anew(name: str, whereabouts: Whereabouts, era: Era, now_ns: int) -> list[Closed]:
@@ -37,7 +37,7 @@ def make_anew(name: str, whereabouts: Whereabouts, era: Era, now_ns: int) -> lis
 def learn(name: str, whereabouts: Whereabouts, era: Era, numbers: list[int]) -> int:
     """Learn what is usual from windows that nothing changes any more; return how many of them end before their time."""
     partition = whereabouts.partitions[name]
-    windows = partition.settle(name, era.number, era.span, numbers)
+    windows = partition.finish(name, era.number, era.span, numbers)
     for window in windows:
         partition.remember(window)
         whole = whereabouts.derive(window, era)

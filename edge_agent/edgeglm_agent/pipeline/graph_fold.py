@@ -234,7 +234,7 @@ class GraphFold:
                 refused.append(refusal.reason)
             else:
                 refused += placed[-1].refused
-        self._account(source, placed, refused)
+        self._book(source, placed, refused)
         crossed = dict.fromkeys([each.partition for each in placed if each.crossed])
         return [closed for name in crossed for closed in self._advance(name, self.partitions[name], message.arrived_ns)]
 
@@ -308,7 +308,7 @@ class GraphFold:
         """Return how many entities of each source are heard, in all partitions."""
         return Counter(source for partition in self.partitions.values() for source in partition.sources_heard())
 
-    def _account(self, source: str, placed: list["_Placed"], refused: list[Reason]) -> None:
+    def _book(self, source: str, placed: list["_Placed"], refused: list[Reason]) -> None:
         """Put a message into the books once, under the best that became of any part of it."""
         if not placed:
             raise Refused(refused[0])
@@ -366,7 +366,7 @@ class GraphFold:
         ]
         self._count_windowed(closed)
         reach_ns = max(era.reach_ns for era in self.eras)
-        self.whereabouts.settle(self.eras[-1], name, until_ns - reach_ns)
+        self.whereabouts.forget_before(self.eras[-1], name, until_ns - reach_ns)
         self.touched.add(name)
         closed += self._forget_eras(now_ns)
         partition.forget_past(era.number for era in self.eras)
@@ -395,7 +395,7 @@ class GraphFold:
             partition.bound_late(era.number, era.span)
             if is_due(partition, era, now_ns):
                 closed += self._make_anew(name, era, now_ns)
-            if given_up := learn(name, self.whereabouts, era, partition.settled(era.number, era.span)):
+            if given_up := learn(name, self.whereabouts, era, partition.final(era.number, era.span)):
                 self.count("", entries.GIVEN_UP, given_up)
         return closed
 

@@ -17,7 +17,7 @@ from edgeglm_agent.graph.membership import UNASSIGNED, WHOLE
 from edgeglm_agent.graph.partition import Partition
 from edgeglm_agent.graph.relations import Relations, Tie, near
 from edgeglm_agent.graph.silence import Silent, listened
-from edgeglm_agent.graph.state import hold, settle, states_in, take_along
+from edgeglm_agent.graph.state import forget_before, hold, states_in, take_along
 from edgeglm_agent.graph.window import Window
 from edgeglm_agent.pipeline.era import Era
 
@@ -138,10 +138,10 @@ class Whereabouts:
                 partition.miss_no_more(each.entity)
         return tuple(each for each in silent if each.entity in partition.expected[each.source])
 
-    def settle(self, era: Era, name: str, before_ns: int) -> None:
+    def forget_before(self, era: Era, name: str, before_ns: int) -> None:
         """Forget what no window of a partition that is still to come looks up."""
         partition = self.partitions[name]
-        settle(partition.holders, before_ns)
+        forget_before(partition.holders, before_ns)
         if not self.relations.related:
             return
         newest_ns = max(before_ns, self.relations.newest_ns)

@@ -39,7 +39,7 @@ class Rate:
                 bucket.take(amount, now)
         return True
 
-    def settle(self, taken: int, used: int, now: float) -> None:
+    def correct(self, taken: int, used: int, now: float) -> None:
         """Make good the difference between what was taken and what it came to."""
         if self._tokens is not None:
             self._tokens.take(used - taken, now)

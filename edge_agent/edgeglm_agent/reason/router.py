@@ -146,7 +146,7 @@ class Router:
         finally:
             known.width.ended()
         known.width.answered(began=began, now=_now())
-        known.rate.settle(tokens, (reply.prompt_tokens + reply.completion_tokens) or tokens, _now())
+        known.rate.correct(tokens, (reply.prompt_tokens + reply.completion_tokens) or tokens, _now())
         known.breaker.succeeded()
         known.last_error = ""
         return Routed(endpoint, reply, view)
@@ -187,7 +187,7 @@ def _learn(error: BaseException, known: Known, *, began: float, tokens: int) -> 
     else:
         known.breaker.failed(now)
     if isinstance(error, Declined | Busy | NotReached):
-        known.rate.settle(tokens, 0, now)
+        known.rate.correct(tokens, 0, now)
     if isinstance(error, Busy):
         chance = random.random()  # noqa: S311 - spreads load, keeps no secret
         known.width.refused(began=began, now=now, retry_after=error.retry_after, chance=chance)

@@ -1,6 +1,6 @@
 """InferenceService: a Deployment in the cloud and what stands around it, a Deployment on each selected edge node."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -37,9 +37,10 @@ from edgeglm_operator.reconcile.accept import accept
 from edgeglm_operator.reconcile.children import Children, Parent
 from edgeglm_operator.reconcile.companions import Companion, activator_in, companions, kept_replicas, within
 from edgeglm_operator.reconcile.dropped import dropped
+from edgeglm_operator.reconcile.edge_turns import EdgeWish, edge_turns, edge_wishes
 from edgeglm_operator.reconcile.fit_check import fit_checks
 from edgeglm_operator.reconcile.intent import identity_of
-from edgeglm_operator.reconcile.kept_template import as_before, is_other, keeping_template, template_of
+from edgeglm_operator.reconcile.kept_template import keeping_template
 from edgeglm_operator.reconcile.outcome import Result, result_of
 from edgeglm_operator.reconcile.placement import Place, port_conflicts, refusal, sites_of
 from edgeglm_operator.reconcile.refused import Reason, Refused
@@ -53,7 +54,7 @@ from edgeglm_operator.reconcile.status.verdict import Workload
 from edgeglm_operator.reconcile.status.verification import Verified
 from edgeglm_operator.reconcile.status_writer import write_status
 from edgeglm_operator.reconcile.verification import concurrency_of, plan_verification
-from edgeglm_operator.reconcile.waves import Changing, Opening, settles_after_seconds, waiting
+from edgeglm_operator.reconcile.waves import Opening, settles_after_seconds
 from edgeglm_operator.reconcile.workloads import workload
 from edgeglm_operator.reconcile.world import World
 from edgeglm_operator.resources.around_cloud import around_cloud
@@ -63,8 +64,6 @@ from edgeglm_operator.resources.cloud_deployment import (
     replicas_alone,
     with_replicas,
 )
-from edgeglm_operator.resources.downloaded_weights import fetched_by
-from edgeglm_operator.resources.edge_deployment import asked_by, make_edge_deployment
 from edgeglm_operator.resources.engine_settings import effective_engines
 from edgeglm_operator.resources.knative_service import is_knative, make_knative_service
 from edgeglm_operator.resources.leader_worker_set import in_its_kind
@@ -112,36 +111,6 @@ class Scope:
         """The edge nodes; None when they cannot be read."""
         store = self.world.store
         return tuple(store.nodes.all()) if store.nodes_readable else None
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeWish:
-    """What is asked for at one site, and what there is."""
-
-    place: Place
-    made: Manifest
-    live: Deployment | None
-    is_dark: bool = field(kw_only=True)
-    just_came: bool = field(kw_only=True)
-    """Its node was out of sight a moment ago."""
-
-    def changing(self) -> Changing:
-        """What its turn depends on."""
-        before = template_of(self.live) if self.live and is_other(self.made, self.live) else None
-        # By another name, port or key its agent asks at once, as the bundle says.
-        can_wait = before is not None and asked_by(before) == asked_by(self.made["spec"]["template"])
-        # While its controller has not read the last change, its counts speak of before: whoever may go on serving does.
-        serves = self.live is not None and (self.live.ready_replicas > 0 if can_wait else self.live.is_serving)
-        fetches = before is not None and not fetched_by(self.made["spec"]["template"]) <= fetched_by(before)
-        is_dark = self.is_dark or (can_wait and not serves and self.just_came)
-        worked = self.live is not None and self.live.has_arrived
-        return Changing(
-            place=self.place, changes=can_wait, serves=serves, fetches=fetches, worked=worked, is_dark=is_dark
-        )
-
-    def intent(self, *, waits: bool) -> Manifest:
-        """The Deployment to have now."""
-        return as_before(self.made, self.live) if waits and self.live else keeping_template(self.made, self.live)
 
 
 class InferenceServiceReconciler:
@@ -228,7 +197,7 @@ async def want_edge(scope: Scope) -> None:
         return
     conflicts = port_conflicts(scope.service, scope.world.store.services.all(), scope.nodes)
     wishes = tuple(_edge_wishes(scope))
-    scope.waiting = _waiting(scope, wishes)
+    scope.waiting = edge_turns(scope.service, wishes, scope.now)
     for wish in wishes:
         if wish.place in conflicts:
             scope.wanted.add(identity_of(wish.made))
@@ -417,26 +386,11 @@ async def _want(scope: Scope, intent: Manifest) -> Refused | None:
 
 
 def _edge_wishes(scope: Scope) -> Iterator[EdgeWish]:
-    for target in scope.service.spec.edge:
-        for node in sites_of(target.sites, scope.nodes or ()):
-            made = make_edge_deployment(scope.service, target, node.name, scope.world.settings)
-            live = scope.world.store.deployments.get(*identity_of(made)[1])
-            found = deployment_from(live.unpack()) if live else None
-            just_came = settles_after_seconds(node, scope.now) > 0
-            place = Place(target.name, node.name)
-            yield EdgeWish(place, made, found, is_dark=not node.ready, just_came=just_came)
+    def live(name: Name) -> Deployment | None:
+        found = scope.world.store.deployments.get(*name)
+        return deployment_from(found.unpack()) if found else None
 
-
-def _waiting(scope: Scope, wishes: Sequence[EdgeWish]) -> dict[Place, Opening | None]:
-    """Whose turn to change has not come. What is suspended serves nobody."""
-    found: dict[Place, Opening | None] = {}
-    if scope.service.spec.suspend:
-        return found
-    now = datetime.fromisoformat(scope.now)
-    for target in scope.service.spec.edge:
-        sites = [wish.changing() for wish in wishes if wish.place.target == target.name]
-        found |= waiting(sites, target, now)
-    return found
+    return edge_wishes(scope.service, scope.nodes or (), scope.world.settings, live, scope.now)
 
 
 def _keeps(scope: Scope, live: Manifest) -> bool:

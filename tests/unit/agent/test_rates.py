@@ -80,7 +80,7 @@ def test_tokens_are_taken_beforehand_and_made_good() -> None:
     assert rate.takes(500, 0.0)
     assert not rate.takes(500, 0.0)
     assert rate.paced == 1
-    rate.settle(500, 100, 0.0)
+    rate.correct(500, 100, 0.0)
     assert rate.takes(500, 0.0)
 
 

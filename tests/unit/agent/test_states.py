@@ -15,7 +15,7 @@ from edgeglm_agent.graph.detect import detect
 from edgeglm_agent.graph.encode import encode_entities, encode_window
 from edgeglm_agent.graph.evidence import Evidence
 from edgeglm_agent.graph.sentence import sentence
-from edgeglm_agent.graph.state import MAX_SAID, Held, Holders, Said, hold, settle, states_in
+from edgeglm_agent.graph.state import MAX_SAID, Held, Holders, Said, forget_before, hold, states_in
 from edgeglm_agent.pipeline.closed import Closed
 from edgeglm_agent.spool.entry import Connected, Entry, Message
 from edgeglm_api.bundle import Graph
@@ -221,7 +221,7 @@ def test_what_is_settled_is_told_as_before(words: list[tuple[int, str]]) -> None
     for at, word in words:
         hold(holders, a_word("mode", word, at=at), late=False)
     before = [states_in(holders, at * SECOND, (at + 5) * SECOND) for at in range(115, 131)]
-    settle(holders, 115 * SECOND)
+    forget_before(holders, 115 * SECOND)
     assert [states_in(holders, at * SECOND, (at + 5) * SECOND) for at in range(115, 131)] == before
 
 
