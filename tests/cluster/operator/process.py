@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.cluster.ports import free_ports
@@ -44,6 +45,24 @@ class OperatorProcess:
         self.launch()
         assert until(lambda: self.answers("/readyz") or not self.is_running, START_SECONDS), self.log()
         assert self.is_running, self.log()
+
+    @contextlib.contextmanager
+    def restarted_when_it_ends(self) -> Iterator[None]:
+        """As the kubelet does it: an operator ends by itself where it could not renew its Lease."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(1):
+                if not self.is_running:
+                    self.launch()
+
+        watcher = threading.Thread(target=watch, name=f"restarts {self.name}")
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
 
     def launch(self) -> None:
         """Start it."""

@@ -42,8 +42,11 @@ def scene(with_engines: Cluster, tmp_path: Path) -> Iterator[Scene]:
     ensure_models()
     kubectl.apply(_claim(models()))
     with launching(with_engines, kubectl, tmp_path) as launch:
-        launch().start()
-        yield scene
+        operator = launch()
+        operator.start()
+        # Two engines and a client leave little of two cores for hundreds of seconds.
+        with operator.restarted_when_it_ends():
+            yield scene
 
 
 def test_no_request_fails_while_replicas_are_replaced_and_taken_away(with_engines: Cluster, scene: Scene) -> None:
