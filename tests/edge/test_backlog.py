@@ -27,7 +27,7 @@ def test_what_a_broker_sends_again_is_counted_once(tmp_path: Path) -> None:
         agent.start()
         agent.stop()
         publish(broker.host, broker.port, load)
-        # Whether a kill finds acknowledgements unread depends on the machine; five kills make it all but sure that one does.
+        # Whether a kill finds acknowledgements unread depends on the machine; of five, one is all but sure to.
         for share in (0.15, 0.3, 0.45, 0.6, 0.75):
             agent.start()
             wait_for(lambda share=share: agent.received() > share * MESSAGES, "nothing comes", seconds=120)  # type: ignore[misc]
