@@ -2,15 +2,19 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from edgeglm_operator.discovery import LOOK_SECONDS
-from edgeglm_operator.max_unavailable import MaxUnavailable, max_unavailable_of
+from edgeglm_operator.max_unavailable import max_unavailable_of
 from edgeglm_operator.report_files import BadReporting, read_report_ca, read_report_key
 from edgeglm_operator.resync import INTERVAL_SECONDS
 from edgeglm_operator.settings import Reporting, Settings
-from edgeglm_operator.shard import Shard, shard_of
+from edgeglm_operator.shard import shard_of
+
+T = TypeVar("T")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,7 +62,7 @@ def _add_what_pods_get(made: argparse.ArgumentParser) -> None:
     )
     made.add_argument(
         "--agent-max-unavailable",
-        type=_max_unavailable,
+        type=_read_by(max_unavailable_of),
         default=default.agent_max_unavailable,
         metavar="N[%]",
         help="how many agents, or what part of them, may be out of service while others change (default: %(default)s)",
@@ -93,7 +97,7 @@ def _add_where_it_looks(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--watch-label-selector",
         default=Settings().shard,
-        type=_shard,
+        type=_read_by(shard_of),
         metavar="SELECTOR",
         help="serve only objects with these labels: KEY=VALUE or !KEY, with commas in between",
     )
@@ -179,18 +183,16 @@ def _add_process(made: argparse.ArgumentParser) -> None:
     made.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
 
 
-def _max_unavailable(text: str) -> MaxUnavailable:
-    try:
-        return max_unavailable_of(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def _read_by(read: Callable[[str], T]) -> Callable[[str], T]:
+    """For argparse, which tells what an error says only where it is of its own kind."""
 
+    def read_argument(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
-def _shard(text: str) -> Shard:
-    try:
-        return shard_of(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    return read_argument
 
 
 def _label(text: str) -> tuple[str, str]:

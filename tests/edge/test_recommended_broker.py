@@ -78,6 +78,18 @@ def as_user(broker: Broker, user: str | None, *, password: str | None = None) ->
     return client, said[0]
 
 
+def listening(broker: Broker, user: str, topic: str) -> tuple[Client, list[bytes]]:
+    """A client that is subscribed, and what it hears."""
+    heard: list[bytes] = []
+    client, _ = as_user(broker, user)
+    client.on_message = lambda _client, _data, message: heard.append(bytes(message.payload))
+    subscribed: list[int] = []
+    client.on_subscribe = lambda _client, _data, mid, _reasons, _properties: subscribed.append(mid)
+    client.subscribe(topic, qos=1)
+    wait_for(lambda: bool(subscribed), "not subscribed", seconds=60)
+    return client, heard
+
+
 def publish(client: Client, number: int, start: int) -> None:
     for at in range(number):
         payload = b'{"ts": %d, "rms": 2.0}' % (start + at // 10)
@@ -136,10 +148,7 @@ def test_strangers_stay_outside(recommended: RecommendedBroker, user: str | None
 
 def test_only_the_agent_answers(recommended: RecommendedBroker) -> None:
     """Sensors are hostile input; what stands below insights/ is believed."""
-    heard: list[bytes] = []
-    dashboard, _ = as_user(recommended, "dashboard")
-    dashboard.on_message = lambda _client, _data, message: heard.append(bytes(message.payload))
-    dashboard.subscribe("insights/#", qos=1)
+    dashboard, heard = listening(recommended, "dashboard", "insights/#")
     for user in ("sensors", "agent"):
         client, _ = as_user(recommended, user)
         client.publish("insights/line-1", user.encode(), qos=1).wait_for_publish(30)
@@ -151,13 +160,7 @@ def test_only_the_agent_answers(recommended: RecommendedBroker) -> None:
 
 def test_people_command_the_agent_and_sensors_do_not(recommended: RecommendedBroker) -> None:
     """What findings.commands is sent on; the dashboard's word comes last, so the sensors' would have come before it."""
-    heard: list[bytes] = []
-    agent, _ = as_user(recommended, "agent")
-    agent.on_message = lambda _client, _data, message: heard.append(bytes(message.payload))
-    subscribed: list[int] = []
-    agent.on_subscribe = lambda _client, _data, mid, _reasons, _properties: subscribed.append(mid)
-    agent.subscribe("commands/#", qos=1)
-    wait_for(lambda: bool(subscribed), "not subscribed", seconds=60)
+    agent, heard = listening(recommended, "agent", "commands/#")
     for user in ("sensors", "dashboard"):
         client, _ = as_user(recommended, user)
         client.publish("commands/line-1", user.encode(), qos=1).wait_for_publish(60)
@@ -168,13 +171,7 @@ def test_people_command_the_agent_and_sensors_do_not(recommended: RecommendedBro
 
 
 def test_people_see_a_shadow_s_answers(recommended: RecommendedBroker) -> None:
-    heard: list[bytes] = []
-    dashboard, _ = as_user(recommended, "dashboard")
-    dashboard.on_message = lambda _client, _data, message: heard.append(bytes(message.payload))
-    subscribed: list[int] = []
-    dashboard.on_subscribe = lambda _client, _data, mid, _reasons, _properties: subscribed.append(mid)
-    dashboard.subscribe("shadow/insights/#", qos=1)
-    wait_for(lambda: bool(subscribed), "not subscribed", seconds=60)
+    dashboard, heard = listening(recommended, "dashboard", "shadow/insights/#")
     client, _ = as_user(recommended, "agent")
     client.publish("shadow/insights/line-1", b"agent", qos=1).wait_for_publish(60)
     wait_for(lambda: bool(heard), "nothing is heard", seconds=60)

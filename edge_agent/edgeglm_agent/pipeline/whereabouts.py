@@ -106,7 +106,6 @@ class Whereabouts:
         """Return a window with what can be derived of all that is in it."""
         if not era.derivations:
             return window
-
         whole = derive(window, era.derivations, self._around(window, era) if era.ways else NOTHING_AROUND)
         known = self.partitions[window.partition].known
         for entity in whole.made_of:

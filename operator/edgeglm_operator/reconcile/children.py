@@ -81,12 +81,7 @@ class Children:
 
     async def make_once(self, intent: Manifest) -> Refused | None:
         """Make a child that the server never lets change; one that is there stays as it is. Returns why not."""
-        try:
-            await self._make_once(intent)
-        except Blocked as blocked:
-            self.blocked = blocked.refused
-            return blocked.refused
-        return None
+        return await self._unless_blocked(self._make_once(intent))
 
     async def make_unseen(self, intent: Manifest) -> Refused | None:
         """Make a child that we may not read; one that is there stays as it is. Returns why not."""

@@ -74,9 +74,10 @@ class FleetReconciler:
         if not self._world.store.nodes_readable:
             return _NOTHING
         present = [snapshot.unpack() for snapshot in self._world.store.site_objects.in_namespace(namespace)]
-        ours = {site["metadata"]["name"]: site for site in present if self._has_settings(site) is False}
+        with_settings = [(site, self._has_settings(site)) for site in present]
+        ours = {site["metadata"]["name"]: site for site, has_settings in with_settings if has_settings is False}
         others = [site for site in present if site["metadata"]["name"] not in ours]
-        taken_over = [site for site in others if self._has_settings(site) and not _is_going(site)]
+        taken_over = [site for site, has_settings in with_settings if has_settings and not _is_going(site)]
         wanted = self._wanted(namespace, taken={_node_of(site) for site in others})
         named = {site["metadata"]["name"] for site in others}
         for name in wanted.keys() & named:
